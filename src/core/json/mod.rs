@@ -1,0 +1,3 @@
+//! JSON text below the grammar: string escapes and positions. Grammar of patterns lies in `pattern`, of events in `walk`.
+
+pub mod string;
