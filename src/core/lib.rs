@@ -14,3 +14,5 @@ pub mod path;
 pub mod pattern;
 pub mod value;
 pub mod walk;
+pub mod store;
+pub mod explain;
