@@ -1,8 +1,8 @@
 """Seeded generators of realistic rules and events, for the demo, the benchmarks and your own measurements.
 
-Events come as JSON texts (bytes without line ends), rules as (name, pattern) pairs that `Matcher.update` takes.
-The same arguments give the same data on every machine and Python version. `python -m rulebus.workload --help` writes
-them to files. Relies on the standard library only; must never import the matcher.
+Events come as JSON texts (bytes without line ends), rules as (name, pattern) pairs that `Matcher.update`
+takes. The same arguments give the same data on every machine and Python version. `python -m rulebus.workload
+--help` writes them to files. Relies on the standard library only; must never import the matcher.
 
 >>> from rulebus import workload
 >>> events = b"\\n".join(workload.envelopes(1_000))

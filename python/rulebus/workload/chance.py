@@ -1,7 +1,7 @@
 """Seeded randomness that gives the same stream on every Python version.
 
-Relies on `random.Random.random` and `getrandbits` alone, the two draws whose sequence Python promises to keep.
-Must never use `choice`, `shuffle` and the like (their use of the stream has changed between versions),
+Relies on `random.Random.random` and `getrandbits` alone, the two draws whose sequence Python promises to
+keep. Must never use `choice`, `shuffle` and the like (their use of the stream has changed between versions),
 since recorded match counts would change with them.
 """
 

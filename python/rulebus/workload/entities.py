@@ -1,8 +1,9 @@
-"""What events and rules of the envelope workload have in common: kinds of event, their shares, their entities, vocabulary.
+"""What events and rules of the envelope workload have in common: kinds of event, their shares, their
+entities, vocabulary.
 
-An entity (an instance, tenant, customer, service, account) is a number; its name is a pure function of the number,
-so that a rule can name an entity which events carry without either having seen the other.
-Relies on `chance.identifier`; must never draw random values of its own.
+An entity (an instance, tenant, customer, service, account) is a number; its name is a pure function of the
+number, so that a rule can name an entity which events carry without either having seen the other. Relies on
+`chance.identifier`; must never draw random values of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rules for the envelope events, in mixes from one exact value to the whole pattern language.
 
-The first ten rules of a set are broad (about one match an event in all); the others ask for source, detail type, one
-entity and nought to three more fields, as tenants' subscriptions and security detections do.
+The first ten rules of a set are broad (about one match an event in all); the others ask for source, detail
+type, one entity and nought to three more fields, as tenants' subscriptions and security detections do.
 Relies on `entities` for names that events carry too; must never draw from the events' stream.
 """
 
@@ -19,10 +19,11 @@ __all__ = ["MIXES", "rules"]
 MIXES = ("simple", "exact", "common", "full", "hard", "wild")
 """What the rules of a mix use.
 
-simple: source, detail type and one exact entity; exact: exact values and `exists`; common: also prefix, anything-but
-lists, equals-ignore-case and `exists: false`; full: also numeric, suffix, wildcard, cidr, the nested anything-but forms
-and `$or`; hard: full, and half of the S3, shop and ECS rules carry an unselective condition of their own on a field that
-sorts before the entity's; wild: every rule one wildcard with two stars on one field.
+simple: source, detail type and one exact entity; exact: exact values and `exists`; common: also prefix,
+anything-but lists, equals-ignore-case and `exists: false`; full: also numeric, suffix, wildcard, cidr, the
+nested anything-but forms and `$or`; hard: full, and half of the S3, shop and ECS rules carry an unselective
+condition of their own on a field that sorts before the entity's; wild: every rule one wildcard with two
+stars on one field.
 """
 
 _BROAD: tuple[tuple[str, dict[str, Any]], ...] = (

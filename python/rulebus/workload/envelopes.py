@@ -1,8 +1,10 @@
-"""Events in EventBridge's envelope: EC2, S3, shop orders, ECS, CloudTrail, GuardDuty; 0.3 to 4 KB, 1 KB on average.
+"""Events in EventBridge's envelope: EC2, S3, shop orders, ECS, CloudTrail, GuardDuty; 0.3 to 4 KB, 1 KB on
+average.
 
 Invented data in the shapes that the services publish. Lines are written by formatting, not by a JSON library,
 which is what makes a hundred thousand events a matter of seconds; a test parses them all.
-Relies on `chance` and `entities`; must never write a value that needs escaping except where it is written escaped.
+Relies on `chance` and `entities`; must never write a value that needs escaping except where it is written
+escaped.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ _SEVERITIES = (2, 2, 4, 5, 5.3, 8, 8.5)
 def envelopes(n: int, seed: int = 11, *, entities: int = 1_000_000) -> Iterator[bytes]:
     """Yield `n` events as JSON texts without line ends.
 
-    `entities` is how many instances, tenants, customers, services and accounts there are in all; rules made with the
-    same number name the same ones, each about once in `entities` events.
+    `entities` is how many instances, tenants, customers, services and accounts there are in all; rules made
+    with the same number name the same ones, each about once in `entities` events.
 
     >>> import json
     >>> sorted(json.loads(next(envelopes(1))))
@@ -113,7 +115,8 @@ class _Writer:
             self.chance.random,
         )
         region, account = self._place()
-        words, who, total, items = known.WORDS, known.customer(entity), 0, []
+        words, who, total = known.WORDS, known.customer(entity), 0
+        items: list[str] = []
         while len(items) < 12:
             quantity, cents = between(1, 6), int(100 * 20 * (0.1 + 3 * random() * random() * random() * 2))
             total += quantity * cents

@@ -1,4 +1,5 @@
-"""Rule sets that stall other engines, each with events that hurt: needle lists, clone families, products of arrays.
+"""Rule sets that stall other engines, each with events that hurt: needle lists, clone families, products of
+arrays.
 
 Invented data. Every function returns (rules, events): rules as (name, pattern) pairs, events as JSON texts.
 Relies on `chance` only; must never need more than a few megabytes for what it returns by default.
@@ -18,7 +19,8 @@ Workload = tuple[Rules, list[bytes]]
 
 
 def needles(n: int, events: int = 2_000, seed: int = 5) -> Workload:
-    """One rule: one field, `n` wildcards of the form `*literal*`, as lists of known bad file hashes are published.
+    """One rule: one field, `n` wildcards of the form `*literal*`, as lists of known bad file hashes are
+    published.
 
     A fifth of the events carry one of the hashes.
 
@@ -83,7 +85,8 @@ def clone_family(n: int, events: int = 10_000, seed: int = 6) -> Workload:
 
 
 def killers() -> dict[str, Workload]:
-    """Small inputs with a product hidden in them, by name; each costs a plain engine milliseconds to minutes an event.
+    """Small inputs with a product hidden in them, by name; each costs a plain engine milliseconds to minutes
+    an event.
 
     >>> sorted(killers())
     ['anything-but-crowd', 'or-product', 'overlapping-wildcards', 'sibling-arrays']
@@ -97,7 +100,9 @@ def killers() -> dict[str, Workload]:
 
 
 def _sibling_arrays(arrays: int, length: int) -> Workload:
-    """Every array holds the wanted object `length` times; the last field fails, so all combinations would be tried."""
+    """Every array holds the wanted object `length` times; the last field fails, so all combinations would
+    be tried.
+    """
     names = [f"a{k}" for k in range(arrays)]
     wanted: dict[str, Any] = {name: {"x": [1]} for name in names}
     crowd: dict[str, Any] = {name: [{"x": 1}] * length for name in names}

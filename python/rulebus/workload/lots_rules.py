@@ -1,7 +1,8 @@
 """The rule sets that event-ruler's own benchmark puts on the city lots, by operator, and their combinations.
 
-Relies on the landmark coordinates of `lots`; must never change a set without changing its recorded match counts
-(`benches/workloads`). LAST_FIELD asks for the line's last field, so that nobody can stop reading early.
+Relies on the landmark coordinates of `lots`; must never change a set without changing its recorded match
+counts (`benches/workloads`). LAST_FIELD asks for the line's last field, so that nobody can stop reading
+early.
 """
 
 from __future__ import annotations
