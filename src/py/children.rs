@@ -3,7 +3,7 @@
 
 use pyo3::{
     prelude::*,
-    types::{PyDict, PyList, PyTuple, dict::BoundDictIterator},
+    types::{PyDict, PyList, PyTuple, iter::BoundDictIterator},
 };
 
 /// The step from a container to a member.

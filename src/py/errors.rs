@@ -7,7 +7,7 @@ use rulebus_core::error::{EventError, EventErrorCode, PatternError};
 
 type Class = PyOnceLock<Py<PyType>>;
 
-fn class<'py>(py: Python<'py>, cell: &'static Class, name: &str) -> PyResult<&'static Bound<'py, PyType>> {
+fn class<'py>(py: Python<'py>, cell: &'static Class, name: &str) -> PyResult<&'py Bound<'py, PyType>> {
     cell.import(py, "rulebus.errors", name)
 }
 
@@ -66,6 +66,13 @@ impl Fault {
     /// The exception, to be raised.
     pub fn to_err(&self, py: Python<'_>) -> PyErr {
         self.to_object(py).map_or_else(|e| e, PyErr::from_value)
+    }
+}
+
+impl From<EventError> for Fault {
+    /// An error of the match itself, in an event that is no text.
+    fn from(error: EventError) -> Self {
+        Self::in_object(error.code, String::new(), None)
     }
 }
 

@@ -62,7 +62,7 @@ fn find(py: Python<'_>, snapshot: &Snapshot, level: Validation, event: &Bound<'_
 /// Matches an event that is a dict.
 pub fn find_in_dict(snapshot: &Snapshot, event: &Bound<'_, PyDict>, scratch: &mut Scratch) -> Result<(), Fault> {
     object::walk(event, snapshot.trie(), snapshot.limits(), &mut scratch.leaves)?;
-    snapshot.match_leaves(scratch).map_err(|error| Fault::in_object(error.code, String::new(), None))
+    Ok(snapshot.match_leaves(scratch)?)
 }
 
 /// Whether any rule matches.

@@ -316,6 +316,6 @@ fn place(id: RuleId) -> (usize, usize) {
 }
 
 /// A thread that panicked while it held the mutex left nothing half done.
-fn locked<T>(result: Result<MutexGuard<'_, T>, PoisonError<MutexGuard<'_, T>>>) -> MutexGuard<'_, T> {
+fn locked<'a, T>(result: Result<MutexGuard<'a, T>, PoisonError<MutexGuard<'a, T>>>) -> MutexGuard<'a, T> {
     result.unwrap_or_else(PoisonError::into_inner)
 }

@@ -86,7 +86,7 @@ impl Pattern {
         Ok(Self { tree, json, options, alone: PyOnceLock::new() })
     }
 
-    /// The canonical JSON text: no blanks, keys joined with dots, one spelling of every number.
+    /// The canonical JSON text: no blanks, keys joined with dots, numbers as they were written.
     #[getter]
     fn json(&self) -> &str {
         &self.json
