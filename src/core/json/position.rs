@@ -200,10 +200,7 @@ mod tests {
     fn the_caret_stands_below_the_place() {
         let t = b"{\n  \"price\": [{\"numeric\": [\"=>\", 10]}]\n}";
         let at = t.windows(4).position(|w| w == b"\"=>\"").unwrap();
-        assert_eq!(
-            excerpt(t, at, 4),
-            "    2 |   \"price\": [{\"numeric\": [\"=>\", 10]}]\n      |                          ^^^^"
-        );
+        assert_eq!(excerpt(t, at, 4), "    2 |   \"price\": [{\"numeric\": [\"=>\", 10]}]\n      |                          ^^^^");
         let long = format!("{{\"{}\":x,\"{}\":1}}", "k".repeat(300), "l".repeat(300));
         let e = excerpt(long.as_bytes(), long.find('x').unwrap(), 1);
         let (line, caret) = e.split_once('\n').unwrap();

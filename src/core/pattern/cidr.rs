@@ -28,7 +28,8 @@ pub(super) fn parse(c: &mut Cursor<'_>, v: Value) -> Parsed<Cidr> {
     let (address, bits) = match (parts.next(), parts.next(), parts.next()) {
         (Some(address), Some(bits), None) => (address, bits),
         _ => {
-            let out = refuse(code::CIDR_FORM, format!("{} is not address/bits", shown(&text)), "Malformed CIDR, one '/' required".to_owned());
+            let out =
+                refuse(code::CIDR_FORM, format!("{} is not address/bits", shown(&text)), "Malformed CIDR, one '/' required".to_owned());
             return Err(match Ip::parse(&text) {
                 Some(_) => out.expecting(format!("a plain string for one address: [{}]", shown(&text))),
                 None => out,

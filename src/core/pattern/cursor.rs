@@ -8,7 +8,10 @@ use super::{
     jackson,
     tree::Text,
 };
-use crate::{json::{position, string::unescape_into}, value::number};
+use crate::{
+    json::{position, string::unescape_into},
+    value::number,
+};
 use std::borrow::Cow;
 
 /// What a value is, by its first character.
@@ -128,9 +131,9 @@ impl<'a> Cursor<'a> {
     fn word(&mut self, word: &[u8]) -> bool {
         let rest = &self.text[self.pos..];
         let whole = rest.starts_with(word)
-            && rest.get(word.len()).is_none_or(|_| {
-                !crate::value::fold::next_char(&rest[word.len()..]).0.is_some_and(jackson::identifier_part)
-            });
+            && rest
+                .get(word.len())
+                .is_none_or(|_| !crate::value::fold::next_char(&rest[word.len()..]).0.is_some_and(jackson::identifier_part));
         self.pos += if whole { word.len() } else { 0 };
         whole
     }
@@ -243,8 +246,10 @@ impl<'a> Cursor<'a> {
                     "Illegal character ({}): only regular white space (\\r, \\n, \\t) is allowed between tokens",
                     jackson::describe(self.text, at)
                 );
-                Some(fault(code::UNEXPECTED_CHARACTER, at, at + 1, format!("control character U+{b:04X} between values"), aws)
-                    .expecting("only blanks, tabs and line ends between values"))
+                Some(
+                    fault(code::UNEXPECTED_CHARACTER, at, at + 1, format!("control character U+{b:04X} between values"), aws)
+                        .expecting("only blanks, tabs and line ends between values"),
+                )
             }
             b'/' => {
                 let aws = jackson::unexpected(
@@ -266,7 +271,8 @@ impl<'a> Cursor<'a> {
         }
         let n = crate::value::fold::next_char(&self.text[self.pos..]).1;
         let what = format!("unexpected {}", shown(&self.text[self.pos..self.pos + n]));
-        fault(code::UNEXPECTED_CHARACTER, self.pos, self.pos + n, what, jackson::unexpected(self.text, self.pos, comment)).expecting(expected)
+        fault(code::UNEXPECTED_CHARACTER, self.pos, self.pos + n, what, jackson::unexpected(self.text, self.pos, comment))
+            .expecting(expected)
     }
 
     #[cold]
@@ -367,13 +373,18 @@ impl<'a> Cursor<'a> {
             if i == text.len() {
                 return self.truncated(jackson::end_of_input(" in a Number value"));
             }
-            let aws =
-                jackson::unexpected_in_number(text, i, "expected digit (0-9) to follow minus sign, for valid numeric value");
+            let aws = jackson::unexpected_in_number(text, i, "expected digit (0-9) to follow minus sign, for valid numeric value");
             return fault(code::INVALID_NUMBER, at, i, "a minus sign without a number", aws).expecting("a digit after the minus sign");
         }
         if text[i] == b'0' && whole > 1 {
-            return fault(code::INVALID_NUMBER, at, i + whole, "a number with a leading zero", "Invalid numeric value: Leading zeroes not allowed")
-                .expecting("the number without leading zeros; if it is an identifier, put it between quotes");
+            return fault(
+                code::INVALID_NUMBER,
+                at,
+                i + whole,
+                "a number with a leading zero",
+                "Invalid numeric value: Leading zeroes not allowed",
+            )
+            .expecting("the number without leading zeros; if it is an identifier, put it between quotes");
         }
         i += whole;
         if text.get(i) == Some(&b'.') {

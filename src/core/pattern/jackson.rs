@@ -41,11 +41,7 @@ pub(super) fn unclosed(text: &[u8], open: usize) -> String {
 
 pub(super) fn mismatched(text: &[u8], at: usize, open: usize) -> String {
     let (want, kind) = if text.get(open) == Some(&b'{') { ('}', "Object") } else { (']', "Array") };
-    format!(
-        "Unexpected close marker '{}': expected '{want}' (for {kind} starting at {})",
-        text[at] as char,
-        source(text, open)
-    )
+    format!("Unexpected close marker '{}': expected '{want}' (for {kind} starting at {})", text[at] as char, source(text, open))
 }
 
 /// Jackson's name for a place; the text is cut at 500 characters.

@@ -70,7 +70,13 @@ pub(super) fn parse(c: &mut Cursor<'_>, v: Value) -> Parsed<Range> {
     let next = c.element(false)?;
     if !lower {
         if let Some(extra) = next {
-            let out = fault(code::NUMERIC_TOO_MANY, extra.at, end_of(c, extra), format!("{} after the comparison", described(c, extra)), TOO_MANY);
+            let out = fault(
+                code::NUMERIC_TOO_MANY,
+                extra.at,
+                end_of(c, extra),
+                format!("{} after the comparison", described(c, extra)),
+                TOO_MANY,
+            );
             return Err(out.expecting("nothing after it; a range is written with the lower bound first: [\">=\", 1, \"<\", 9]"));
         }
         let key = comparable(c, operand)?;
