@@ -47,7 +47,8 @@ impl Fault {
             line,
             column,
             expected: self.expected.unwrap_or_else(|| catalogue::entry(self.code).map_or_else(String::new, |e| e.remedy.to_owned())),
-            aws_message: self.aws,
+            // Names and texts inside the message may hold line ends; the field is promised to be one line.
+            aws_message: self.aws.lines().next().unwrap_or_default().to_owned(),
             excerpt: position::excerpt(text, self.at, length),
         }
     }
