@@ -55,7 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     maturin(
         "build", "--release", "--quiet", "--zig", "--compatibility", "manylinux2014", "--out", str(folder)
     )
-    maturin("sdist", "--quiet", "--out", str(folder))
+    maturin("sdist", "--out", str(folder))
     return folder
 
 
