@@ -1,5 +1,6 @@
-"""Judges every example of the documentation and checks every link. A `pattern` block holds a pattern, then events marked
-✓ or ✗, or the word "refused"; rulebus.Pattern and rulebus.reference must both say the same.
+"""Judges every example of the documentation and checks every link. A `pattern` block holds a pattern,
+then events marked ✓ or ✗, or the word "refused"; rulebus.Pattern and rulebus.reference must both say the
+same.
 
 Relies on the installed package; reads nothing from the network: links to other sites are not followed."""
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 import rulebus
 from integration.tree import ROOT, Block, blocks, run_python, tracked
 from rulebus import reference
@@ -15,7 +17,9 @@ from rulebus import reference
 PAGES = sorted(str(file) for file in tracked() if file.suffix == ".md" and "corpus" not in file.parts)
 PATTERNS = [block for page in PAGES for block in blocks(page) if block.language == "pattern"]
 # The README has a test of its own.
-PYTHON = [block for page in PAGES if page != "README.md" for block in blocks(page) if block.language == "python"]
+PYTHON = [
+    block for page in PAGES if page != "README.md" for block in blocks(page) if block.language == "python"
+]
 
 
 def named(block: Block) -> str:
@@ -36,7 +40,9 @@ def test_pattern_block(block: Block) -> None:
         mark, event = line.split(" ", 1)
         assert mark in "✓✗"
         assert rulebus.Pattern(pattern).matches(event) is (mark == "✓"), f"{pattern} on {event}"
-        assert reference.matches(reference.parse(pattern), event) is (mark == "✓"), f"reference: {pattern} on {event}"
+        assert reference.matches(reference.parse(pattern), event) is (mark == "✓"), (
+            f"reference: {pattern} on {event}"
+        )
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=named)
@@ -46,13 +52,26 @@ def test_python_block(block: Block) -> None:
 
 def test_every_operator_has_an_example() -> None:
     shown = "\n".join(block.text for block in PATTERNS if block.file == "docs/patterns.md")
-    for operator in ("exactly", "prefix", "suffix", "equals-ignore-case", "wildcard", "numeric", "cidr", "exists", "anything-but", "$or"):
+    for operator in (
+        "exactly",
+        "prefix",
+        "suffix",
+        "equals-ignore-case",
+        "wildcard",
+        "numeric",
+        "cidr",
+        "exists",
+        "anything-but",
+        "$or",
+    ):
         assert f'"{operator}":' in shown, operator
 
 
 def anchors(text: str) -> set[str]:
     """The anchors that a page's headings get."""
-    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    headings = re.findall(
+        r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -70,8 +89,14 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_every_event_code_is_documented() -> None:
-    codes = re.findall(r'Self::\w+ => "([a-z0-9-]+)"', (ROOT / "src/core/error.rs").read_text(encoding="utf-8"))
-    listed = re.findall(r"^\| `([a-z0-9-]+)` \|", (ROOT / "docs/errors.md").read_text(encoding="utf-8").split("## Events")[1], re.MULTILINE)
+    codes = re.findall(
+        r'Self::\w+ => "([a-z0-9-]+)"', (ROOT / "src/core/error.rs").read_text(encoding="utf-8")
+    )
+    listed = re.findall(
+        r"^\| `([a-z0-9-]+)` \|",
+        (ROOT / "docs/errors.md").read_text(encoding="utf-8").split("## Events")[1],
+        re.MULTILINE,
+    )
     assert len(codes) > 10
     assert set(codes) <= set(listed)
 

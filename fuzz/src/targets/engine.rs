@@ -17,7 +17,7 @@ pub fn run(bytes: &[u8]) -> u64 {
     let rules = generate::rules(c);
     let events: Vec<Value> = (0..1 + c.below(4)).map(|_| generate::event(c)).collect();
     let set = RuleSet::new(EventLimits::default());
-    let ids = set.apply(Change { remove: Vec::new(), put: rules.iter().map(|r| put(r, None)).collect() }).ids;
+    let ids = set.apply(Change { remove: Vec::new(), put: rules.iter().map(|r| put(r, None)).collect() }).expect("few rules").ids;
     let mut live: Vec<(RuleId, &Value)> = ids.iter().copied().zip(&rules).collect();
     let mut matched = compare(&set, &live, &events);
 
@@ -30,7 +30,7 @@ pub fn run(bytes: &[u8]) -> u64 {
         change.put.push(put(other, Some(*id)));
         *rule = other;
     }
-    let applied = set.apply(change);
+    let applied = set.apply(change).expect("few rules");
     if let (Some(first), Some(id)) = (live.first_mut(), applied.ids.first()) {
         first.0 = *id;
     }
