@@ -1,7 +1,7 @@
 """What can be wrong with a pattern, an event or a set of rules, as exceptions.
 
-Each says what is wrong, where, what was expected and how to mend it, and carries the same as attributes. All pickle.
-Imports nothing of the package, and must not: the native module raises these.
+Each says what is wrong, where, what was expected and how to mend it, and carries the same as attributes.
+All pickle. Imports nothing of the package, and must not: the native module raises these.
 """
 
 __all__ = ["EventError", "PatternError", "RuleSetError", "RulebusError"]

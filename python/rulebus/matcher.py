@@ -1,7 +1,7 @@
 """A live set of named rules, matched against events.
 
-The matching, the names and the locks lie in the native module; here are the conveniences of a mapping, pickling and
-records. Relies on `rulebus.pattern` and `rulebus.explanation`; holds no state of its own.
+The matching, the names and the locks lie in the native module; here are the conveniences of a mapping,
+pickling and records. Relies on `rulebus.pattern` and `rulebus.explanation`; holds no state of its own.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -45,7 +45,7 @@ class LineCounts:
     """What `Matcher.count_lines` counted."""
 
     counts: dict[Any, int]
-    """How many events each rule matched; rules that matched none are left out. In the order in which rules were put."""
+    """How many events each rule matched, in the order put; rules that matched none are left out."""
     events: int
     """Number of events, bad ones included."""
     errors: tuple[tuple[int, EventError], ...]
@@ -62,15 +62,22 @@ class Matcher(_core.Matcher):
     >>> matcher.match({"source": "shop.cart", "detail": {"total": 80}})
     []
 
-    Names may be any hashable objects; the same objects come back, in the order in which the rules were put. A rule
-    that replaces one of an equal name keeps its place, as in a dict.
+    Names may be any hashable objects; the same objects come back, in the order in which the rules were put.
+    A rule that replaces one of an equal name keeps its place, as in a dict.
 
-    Any number of threads may match while others change rules: a call sees the rules of one moment, and every change
-    that returned before the call began. Matching never waits for a change. Long work lets other threads run.
+    Any number of threads may match while others change rules: a call sees the rules of one moment, and every
+    change that returned before the call began. Matching never waits for a change. Long work lets other
+    threads run.
 
-    `validation` says how much of an event's text is checked: ``strict`` everything, as RFC 8259 has it; ``checked``
-    (the default) the whole text for strings, UTF-8 and brackets, and the grammar wherever rules look; ``trusted``
-    nothing, for events that were checked before. Limits beyond their defaults: see the arguments.
+    `validation` says how much of an event's text is checked: ``strict`` everything, as RFC 8259 has it;
+    ``checked`` (the default) the whole text for strings, UTF-8 and brackets, and the grammar wherever rules
+    look; ``trusted`` nothing, for events that were checked before.
+
+    The limits: ``max_event_bytes``, ``max_event_depth`` (nesting), ``max_event_values`` (values on the rules'
+    paths), ``max_array_steps`` (of the search for consistent array elements); ``max_pattern_bytes``,
+    ``max_pattern_depth`` (1000 at most), ``max_pattern_paths`` (on one branch, AWS has 256),
+    ``max_or_branches`` (where ``$or`` has to be expanded), ``max_wildcard_complexity`` (AWS's measure; None
+    accepts any).
     """
 
     __slots__ = ()
@@ -110,7 +117,7 @@ class Matcher(_core.Matcher):
     def put(self, name: Hashable, pattern: PatternLike) -> None:
         """Adds a rule, or replaces the one of that name.
 
-        The pattern is `str`, bytes, a dict or a `Pattern`. When the call returns every match that begins sees the rule.
+        The pattern is `str`, bytes, a dict or a `Pattern`. Every match that begins after the call sees the rule.
         Raises `PatternError` for a bad pattern; the rule of that name, if any, stays as it was.
         """
         self._put(name, pattern)
@@ -128,7 +135,9 @@ class Matcher(_core.Matcher):
         try:
             given = rules if type(rules) is dict else dict(rules)
         except ValueError as error:
-            raise TypeError(f"rules are a mapping or an iterable of (name, pattern) pairs: {error}") from error
+            raise TypeError(
+                f"rules are a mapping or an iterable of (name, pattern) pairs: {error}"
+            ) from error
         self._update(given)
 
     def remove(self, name: Hashable) -> None:
@@ -141,7 +150,9 @@ class Matcher(_core.Matcher):
         self._remove(name)
 
     def pattern(self, name: Hashable) -> Pattern:
-        """The pattern of a rule, in canonical form, equal in meaning to what was put; `KeyError` if there is none.
+        """The pattern of a rule, in canonical form; `KeyError` if there is none of that name.
+
+        It may be spelt otherwise than what was put, but accepts the same events.
 
         >>> Matcher({"eu": {"detail": {"region": ["eu"]}}}).pattern("eu")
         rulebus.Pattern('{"detail.region":["eu"]}')

@@ -32,8 +32,8 @@ class Pattern(_core.Pattern):
     >>> Pattern('{ "a": { "\\u0062": [ 300 ] } }') == Pattern({"a.b": [300]})
     True
 
-    The keyword arguments are those of `Matcher`. Raises `PatternError` for what is no pattern, `TypeError` for what
-    cannot be one.
+    The keyword arguments are those of `Matcher`. Raises `PatternError` for what is no pattern, `TypeError` for
+    what cannot be one.
     """
 
     __slots__ = ()
@@ -44,8 +44,8 @@ class Pattern(_core.Pattern):
         >>> Pattern('{"detail": {"total": [{"numeric": [">", 100]}]}}').to_dict()
         {'detail.total': [{'numeric': ['>', 100]}]}
 
-        A definition that a later one of the same path replaces is left out. A number that Python's float cannot hold
-        becomes the nearest float; `json` has it exactly.
+        A definition that a later one of the same path replaces is left out. A number that Python's float cannot
+        hold becomes the nearest float; `json` has it exactly.
         """
         result: dict[str, Any] = json.loads(self.json, object_pairs_hook=_merged)
         return result
@@ -78,8 +78,10 @@ def _rebuild(cls: type[Pattern], text: str, options: dict[str, Any]) -> Pattern:
 
 
 def _merged(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of a canonical pattern as a dict, though its keys may repeat: of a path the last definition counts
-    (and where it stands); all `$or` count, so what follows the first, up to the last, is put into its alternatives.
+    """An object of a canonical pattern as a dict, though its keys may repeat.
+
+    Of a path the last definition counts, and where it stands. All `$or` count, so what follows the first, up to
+    the last, is put into its alternatives.
     """
     ors = [at for at, (key, value) in enumerate(pairs) if key == "$or" and _is_operator(value)]
     if len(ors) > 1:
@@ -95,5 +97,5 @@ def _merged(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_operator(value: Any) -> bool:
-    """Whether the value of `$or` makes it the operator; canonical text writes a plain field of that name otherwise."""
+    """Whether the value of a key `$or` makes it the operator rather than a plain field."""
     return isinstance(value, list) and all(isinstance(alternative, dict) for alternative in value)

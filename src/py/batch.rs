@@ -27,7 +27,7 @@ const SHARE: usize = 128;
 #[derive(Default)]
 struct Part {
     rules: Vec<RuleId>,
-    ends: Vec<Result<usize, Fault>>,
+    ends: Vec<Result<usize, Box<Fault>>>,
 }
 
 /// A list with the names of the rules that match, or an `EventError`, for each event.
@@ -126,7 +126,7 @@ fn match_share(texts: &[Cow<'_, [u8]>], snapshot: &Snapshot, level: Validation, 
                 part.rules.extend_from_slice(&scratch.matches);
                 Ok(part.rules.len())
             }
-            Err(error) => Err(Fault::in_text(error, text)),
+            Err(error) => Err(Box::new(Fault::in_text(error, text))),
         });
     }
     part

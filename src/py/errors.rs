@@ -80,8 +80,7 @@ impl From<EventError> for Fault {
 pub fn pattern_error<'py>(py: Python<'py>, error: &PatternError) -> PyResult<Bound<'py, PyAny>> {
     static CLASS: Class = PyOnceLock::new();
     let (what, hows) = ((error.code, &error.message, &error.pointer), (&error.expected, &error.aws_message, &error.excerpt));
-    class(py, &CLASS, "PatternError")?
-        .call1((what.0, what.1, what.2, error.offset, error.line, error.column, hows.0, hows.1, hows.2))
+    class(py, &CLASS, "PatternError")?.call1((what.0, what.1, what.2, error.offset, error.line, error.column, hows.0, hows.1, hows.2))
 }
 
 /// The exception of a refused pattern, to be raised.
@@ -93,8 +92,7 @@ pub fn pattern_err(py: Python<'_>, error: &PatternError) -> PyErr {
 pub fn rule_set_err<'py>(py: Python<'py>, errors: Vec<(Bound<'py, PyAny>, PatternError)>) -> PyErr {
     static CLASS: Class = PyOnceLock::new();
     let build = || {
-        let pairs =
-            errors.into_iter().map(|(name, error)| Ok((name, pattern_error(py, &error)?))).collect::<PyResult<Vec<_>>>()?;
+        let pairs = errors.into_iter().map(|(name, error)| Ok((name, pattern_error(py, &error)?))).collect::<PyResult<Vec<_>>>()?;
         class(py, &CLASS, "RuleSetError")?.call1((pyo3::types::PyTuple::new(py, pairs)?,))
     };
     build().map_or_else(|e| e, PyErr::from_value)

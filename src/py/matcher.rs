@@ -14,7 +14,7 @@ use crate::{
 use pyo3::{
     PyTraverseError, PyVisit,
     prelude::*,
-    types::{PyDict, PyList, PyType},
+    types::{PyDict, PyList},
 };
 use rulebus_core::{
     pattern,
@@ -229,11 +229,6 @@ impl Matcher {
 
     fn __contains__(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.names.find(py, &self.rules, &Name::of(name)?)?.is_some())
-    }
-
-    #[classmethod]
-    fn __class_getitem__<'py>(cls: &Bound<'py, PyType>, _item: &Bound<'py, PyAny>) -> Bound<'py, PyType> {
-        cls.clone()
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -136,7 +136,8 @@ impl<'py> Walk<'_, 'py> {
             Some(children) if children.is_array() || self.trie.is_inner(node) => self.enter(node, trail, children, Some(step)),
             Some(_) => Ok(()),
             None => {
-                let message = format!("a value of type {} has no JSON form; use dict, list, tuple, str, int, float, bool or None", type_name(value));
+                let message =
+                    format!("a value of type {} has no JSON form; use dict, list, tuple, str, int, float, bool or None", type_name(value));
                 Err(self.fault(Code::UnsupportedType, Some(&step), Some(message)))
             }
         }
@@ -187,10 +188,14 @@ impl<'py> Walk<'_, 'py> {
 /// The node that a key leads to, if values there are of use.
 #[inline]
 fn follow(trie: &PathTrie, node: PathId, key: &[u8]) -> Option<PathId> {
-    if key.contains(&b'.') {
-        return key.split(|b| *b == b'.').try_fold(node, |node, segment| trie.child(node, segment));
+    // The trie reads keys where they stand in an event's text: with the closing quote behind them.
+    let mut head = [0; 8];
+    let len = key.len().min(8);
+    head[..len].copy_from_slice(&key[..len]);
+    if len < 8 {
+        head[len] = b'"';
     }
-    trie.child(node, key)
+    trie.follow(node, key, 0, key.len(), u64::from_le_bytes(head)).map(|hit| hit.node)
 }
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {

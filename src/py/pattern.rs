@@ -54,15 +54,19 @@ impl<'a> Source<'a> {
 }
 
 /// Explains a pattern and an event; JSON text, see the core.
-pub fn explanation(py: Python<'_>, tree: &tree::Pattern, event: &Bound<'_, PyAny>, level: Validation, limits: EventLimits) -> PyResult<String> {
+pub fn explanation(
+    py: Python<'_>,
+    tree: &tree::Pattern,
+    event: &Bound<'_, PyAny>,
+    level: Validation,
+    limits: EventLimits,
+) -> PyResult<String> {
     match Event::of(event)? {
-        Event::Text(text) => {
-            py.detach(|| explain(tree, &text, level, limits)).map_err(|error| Fault::in_text(error, &text).to_err(py))
+        Event::Text(text) => py.detach(|| explain(tree, &text, level, limits)).map_err(|error| Fault::in_text(error, &text).to_err(py)),
+        Event::Dict(dict) => {
+            explain_leaves(tree, limits, |snapshot, scratch| object::walk(dict, snapshot.trie(), snapshot.limits(), &mut scratch.leaves))
+                .map_err(|fault| fault.to_err(py))
         }
-        Event::Dict(dict) => explain_leaves(tree, limits, |snapshot, scratch| {
-            object::walk(dict, snapshot.trie(), snapshot.limits(), &mut scratch.leaves)
-        })
-        .map_err(|fault| fault.to_err(py)),
     }
 }
 

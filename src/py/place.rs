@@ -29,7 +29,8 @@ impl Place {
 fn excerpt(text: &[u8], start: usize, offset: usize, line: usize) -> String {
     // Four bytes a character at most; the window is cut at the first bytes of characters.
     let from = cut(text, start.max(offset.saturating_sub(AROUND * 4)));
-    let end = text[offset..].iter().take(AROUND * 4).position(|b| *b == b'\n').map_or(text.len().min(offset + AROUND * 4), |at| offset + at);
+    let end =
+        text[offset..].iter().take(AROUND * 4).position(|b| *b == b'\n').map_or(text.len().min(offset + AROUND * 4), |at| offset + at);
     let before = visible(&text[from..offset]);
     let skipped = before.len().saturating_sub(AROUND);
     let rest = visible(&text[offset..cut(text, end).max(offset)]);

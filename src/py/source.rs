@@ -79,7 +79,10 @@ impl<'py> Writer<'_, 'py> {
             let mut number = Number::default();
             match number.integer(integer) {
                 Ok(()) => self.text(&String::from_utf8_lossy(number.bytes())),
-                Err(error) => Err(PatternError { message: error.to_string(), ..self.error("unsupported-type", value, "a number", "a shorter number") }),
+                Err(error) => Err(PatternError {
+                    message: error.to_string(),
+                    ..self.error("unsupported-type", value, "a number", "a shorter number")
+                }),
             }
         } else if let Ok(float) = value.cast::<PyFloat>() {
             self.float(float)
