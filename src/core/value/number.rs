@@ -47,9 +47,62 @@ struct Decimal {
 /// No shortest decimal of a double has more significant digits.
 const MOST_DIGITS: u32 = 17;
 
+/// Eight ASCII digits at once, if the next eight bytes are digits.
+#[inline(always)]
+fn eight_digits(text: &[u8], at: usize) -> Option<u64> {
+    let word = u64::from_le_bytes(*text.get(at..)?.first_chunk()?);
+    let high = word & 0xf0f0_f0f0_f0f0_f0f0;
+    if high | (word.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0) >> 4 != 0x3333_3333_3333_3333 {
+        return None;
+    }
+    let word = word - 0x3030_3030_3030_3030;
+    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
+    let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+    let rest = (pairs >> 16 & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+    Some(low.wrapping_add(rest) >> 32)
+}
+
 /// The value of a valid JSON number without its sign, or `None` when it has more than `MOST_DIGITS` significant digits.
 #[inline]
 fn decimal(text: &[u8]) -> Option<Decimal> {
+    let (mut mantissa, mut exponent, mut point, mut i) = (0u64, 0i64, false, 0);
+    while i < text.len() {
+        // Nineteen digits fit; a text that is longer goes the slow way.
+        if mantissa >= 100_000_000_000 {
+            if mantissa >= 1_000_000_000_000_000_000 {
+                return long_decimal(text);
+            }
+        } else if let Some(eight) = eight_digits(text, i) {
+            mantissa = mantissa * 100_000_000 + eight;
+            exponent -= 8 * point as i64;
+            i += 8;
+            continue;
+        }
+        let digit = text[i].wrapping_sub(b'0');
+        if digit < 10 {
+            mantissa = mantissa * 10 + digit as u64;
+            exponent -= point as i64;
+        } else if text[i] == b'.' {
+            point = true;
+        } else if text[i] | 0x20 == b'e' {
+            exponent = exponent.saturating_add(written_exponent(&text[i + 1..]));
+            break;
+        }
+        i += 1;
+    }
+    if mantissa == 0 {
+        return Some(Decimal { mantissa: 0, exponent: 0 });
+    }
+    while mantissa % 10 == 0 {
+        mantissa /= 10;
+        exponent += 1;
+    }
+    (mantissa < POWERS_U64[MOST_DIGITS as usize]).then_some(Decimal { mantissa, exponent })
+}
+
+/// `decimal` for texts of many digits, most of which are zeros if there is an answer.
+#[cold]
+fn long_decimal(text: &[u8]) -> Option<Decimal> {
     let (mut mantissa, mut digits, mut exponent, mut zeros, mut point) = (0u64, 0u32, 0i64, 0u32, false);
     for (i, &byte) in text.iter().enumerate() {
         let digit = byte.wrapping_sub(b'0');
@@ -87,23 +140,49 @@ fn written_exponent(text: &[u8]) -> i64 {
     if negative { -value } else { value }
 }
 
-/// The key of a number's text if it is comparable. The text must be a valid JSON number (see [`valid_len`]).
+/// A number read once: whether it is comparable may still have to be found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scanned {
+    /// Comparable, with this key.
+    Comparable(u64),
+    /// The key of the nearest double; comparable only if [`comparable`] says so.
+    Near(u64),
+    /// Beyond the doubles: not comparable.
+    Beyond,
+}
+
+/// Reads a valid JSON number (see [`valid_len`]); the costly part of the question is left open.
 #[inline]
-pub fn comparable(text: &[u8]) -> Option<u64> {
+pub fn scan(text: &[u8]) -> Scanned {
     let negative = text.first() == Some(&b'-');
-    let number = decimal(text)?;
     // Up to 15 digits survive the way through a double and back, and one exact operation makes the double.
-    if number.mantissa < 1_000_000_000_000_000 && (-22..=7).contains(&number.exponent) {
+    if let Some(number) = decimal(text)
+        && number.mantissa < 1_000_000_000_000_000
+        && (-22..=7).contains(&number.exponent)
+    {
         let m = number.mantissa as f64;
         let value = if number.exponent < 0 { m / POWERS[-number.exponent as usize] } else { m * POWERS[number.exponent as usize] };
-        return Some(key_of(if negative { -value } else { value }));
+        return Scanned::Comparable(key_of(if negative { -value } else { value }));
     }
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    if !value.is_finite() {
-        return None;
+    match std::str::from_utf8(text).ok().and_then(|t| t.parse::<f64>().ok()) {
+        Some(value) if value.is_finite() => Scanned::Near(key_of(value)),
+        _ => Scanned::Beyond,
     }
+}
+
+/// The key of a number's text if it is comparable. The text must be a valid JSON number (see [`valid_len`]).
+pub fn comparable(text: &[u8]) -> Option<u64> {
+    match scan(text) {
+        Scanned::Comparable(key) => Some(key),
+        Scanned::Near(key) => is_shortest(text, key).then_some(key),
+        Scanned::Beyond => None,
+    }
+}
+
+/// Whether a number's text, read as `Near(key)`, is the shortest decimal of that double.
+pub fn is_shortest(text: &[u8], key: u64) -> bool {
     let mut buffer = zmij::Buffer::new();
-    (decimal(buffer.format_finite(value).as_bytes()) == Some(number)).then(|| key_of(value))
+    decimal(text).is_some_and(|number| decimal(buffer.format_finite(value_of(key)).as_bytes()) == Some(number))
 }
 
 /// Length of the valid JSON number at the start of `text`, or `None` when there is none
