@@ -15,8 +15,9 @@ __all__ = ["WildcardError", "accepted_code_points", "same_ignoring_case", "wildc
 def accepted_code_points(letter: str) -> frozenset[str]:
     """What an event may hold where an ignore-case pattern holds `letter`.
 
-    >>> len(accepted_code_points("k")), [ascii(letter) for letter in sorted(accepted_code_points("\\u212a"))]
-    (2, ["'k'", "'\\u212a'"])
+    >>> kelvin = chr(0x212A)
+    >>> "k" in accepted_code_points(kelvin), kelvin in accepted_code_points("k")
+    (True, False)
     >>> sorted(accepted_code_points("ß"))
     ['ß']
     """
