@@ -7,12 +7,16 @@
 //!
 //! A module uses only modules listed above it in ARCHITECTURE.md.
 
+pub mod compile;
 pub mod error;
+pub mod explain;
+pub mod index;
 pub mod json;
 pub mod limits;
+pub mod map;
+pub mod matcher;
 pub mod path;
 pub mod pattern;
+pub mod store;
 pub mod value;
 pub mod walk;
-pub mod store;
-pub mod explain;

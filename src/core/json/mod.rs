@@ -1,3 +1,4 @@
 //! JSON text below the grammar: string escapes and positions. Grammar of patterns lies in `pattern`, of events in `walk`.
 
+pub mod keys;
 pub mod string;

@@ -3,6 +3,10 @@
 //!
 //! The trie only grows while a rule set lives; rules that are gone leave nodes that cost a little time, never truth.
 
+mod trie;
+
+pub use trie::{KeyHit, PathTrie};
+
 /// Number of a path: its node in the trie.
 pub type PathId = u32;
 

@@ -50,6 +50,11 @@ pub struct Range {
     pub hi: u64,
 }
 
+impl Range {
+    /// Every finite number.
+    pub const ALL: Range = Range { lo: !(f64::MAX.to_bits() | 1 << 63), hi: f64::MAX.to_bits() | 1 << 63 };
+}
+
 /// A wildcard text, cut at its stars: `a*b` is ["a", "b"], `*b` is ["", "b"], `a*` is ["a", ""], `*` is ["", ""],
 /// without a star one piece. Pieces in the middle are never empty. Escapes are resolved.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,19 @@
 //! From an event's bytes to the leaves that rules ask for: one pass that makes bitmaps of quotes and brackets, one
 //! walk along the trie that steps from bitmap to bitmap. No value is copied unless it holds an escape.
 
+mod blocks;
+mod cursor;
+mod dispatch;
+pub mod grammar;
+pub mod lines;
+mod state;
+
+pub use state::WalkState;
+
+use crate::error::{EventError, EventErrorCode};
+use crate::limits::EventLimits;
+use crate::path::PathTrie;
+
 /// What stands at a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -69,4 +82,52 @@ pub enum Validation {
     Checked,
     /// Nothing beyond memory safety; may stop reading when every wanted path was met. For events accepted before.
     Trusted,
+}
+
+impl Leaves {
+    /// A leaf's bytes: the text of a string without quotes and escapes, the JSON text of anything else.
+    #[inline]
+    pub fn bytes<'a>(&'a self, leaf: &Leaf, text: &'a [u8]) -> &'a [u8] {
+        let from = if leaf.copied { &self.unescaped } else { text };
+        &from[leaf.start as usize..(leaf.start + leaf.len) as usize]
+    }
+
+    /// Empties everything for the next event.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.leaves.clear();
+        self.unescaped.clear();
+        self.trails.clear();
+        self.trails.push(Trail { parent: 0, array: 0, index: 0 });
+    }
+}
+
+/// Finds the leaves of `text` on the wanted paths of `trie`. `out` is emptied first; after an error its content means
+/// nothing. The error names the first offending byte, whatever the rules ask for.
+pub fn walk(
+    text: &[u8],
+    trie: &PathTrie,
+    level: Validation,
+    limits: &EventLimits,
+    state: &mut WalkState,
+    out: &mut Leaves,
+) -> Result<(), EventError> {
+    out.clear();
+    // Offsets are kept in 32 bits, with room for the last block.
+    if text.len() > limits.max_event_bytes.min(u32::MAX as usize - 128) {
+        return Err(EventError { code: EventErrorCode::TooLarge, offset: limits.max_event_bytes });
+    }
+    dispatch::run(text, trie, level, limits, state, out).map_err(|stop| explain(stop, text, limits))
+}
+
+#[cold]
+fn explain(stop: cursor::Stop, text: &[u8], limits: &EventLimits) -> EventError {
+    match (stop, grammar::check(text, limits)) {
+        (cursor::Stop::TooManyValues(offset), _) => EventError { code: EventErrorCode::TooManyValues, offset },
+        (cursor::Stop::Refused, Err(error)) => error,
+        (cursor::Stop::Refused, Ok(())) => {
+            debug_assert!(false, "the walk refuses what the grammar accepts");
+            EventError { code: EventErrorCode::UnexpectedByte, offset: 0 }
+        }
+    }
 }

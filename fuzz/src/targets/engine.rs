@@ -1,0 +1,74 @@
+//! Rules and events made from the input's bytes: the engine's answer equals the naive matcher's, at every validation
+//! level, with all rules, after some were removed and replaced, and for the printed form of every pattern.
+
+use super::{kind, magnitude};
+use crate::{choices::Choices, generate, naive};
+use rulebus_core::{
+    limits::{EventLimits, PatternLimits},
+    pattern,
+    store::{Change, Put, RuleId, RuleSet, Scratch},
+    walk::Validation,
+};
+use serde_json::Value;
+
+/// Panics when the engine errs.
+pub fn run(bytes: &[u8]) -> u64 {
+    let c = &mut Choices::new(bytes);
+    let rules = generate::rules(c);
+    let events: Vec<Value> = (0..1 + c.below(4)).map(|_| generate::event(c)).collect();
+    let set = RuleSet::new(EventLimits::default());
+    let ids = set.apply(Change { remove: Vec::new(), put: rules.iter().map(|r| put(r, None)).collect() }).ids;
+    let mut live: Vec<(RuleId, &Value)> = ids.iter().copied().zip(&rules).collect();
+    let mut matched = compare(&set, &live, &events);
+
+    // Some rules leave, one takes the place of another; the answers must follow.
+    let gone: Vec<RuleId> = ids.iter().copied().filter(|_| c.once_in(3)).collect();
+    live.retain(|(id, _)| !gone.contains(id));
+    let other = &rules[c.below(rules.len())];
+    let mut change = Change { remove: gone, put: Vec::new() };
+    if let Some((id, rule)) = live.first_mut() {
+        change.put.push(put(other, Some(*id)));
+        *rule = other;
+    }
+    let applied = set.apply(change);
+    if let (Some(first), Some(id)) = (live.first_mut(), applied.ids.first()) {
+        first.0 = *id;
+    }
+    matched += compare(&set, &live, &events);
+
+    let operators = rules.iter().map(Value::to_string).fold(0u64, |held, text| {
+        let names = ["exactly", "prefix", "suffix", "ignore-case", "wildcard", "anything-but", "numeric", "cidr", "exists", "$or"];
+        names.iter().enumerate().fold(held, |held, (i, name)| held | (text.contains(name) as u64) << i)
+    });
+    kind(&[operators, magnitude(matched), magnitude(rules.len())])
+}
+
+/// The pattern goes through its printed form, so that printing is judged by verdicts too.
+fn put(rule: &Value, replaces: Option<RuleId>) -> Put {
+    let limits = PatternLimits::default();
+    let text = rule.to_string();
+    let parsed = pattern::parse(text.as_bytes(), &limits).unwrap_or_else(|e| panic!("a valid pattern is refused: {e}\n{text}"));
+    let printed = pattern::print(&parsed);
+    let pattern = pattern::parse(printed.as_bytes(), &limits).unwrap_or_else(|e| panic!("a printed pattern is refused: {e}\n{printed}"));
+    Put { replaces, pattern }
+}
+
+fn compare(set: &RuleSet, live: &[(RuleId, &Value)], events: &[Value]) -> usize {
+    let snapshot = set.load();
+    let mut scratch = Scratch::default();
+    let mut total = 0;
+    for event in events {
+        let expected: Vec<RuleId> = live.iter().filter(|(_, rule)| naive::matches(rule, event)).map(|(id, _)| *id).collect();
+        total += expected.len();
+        for text in [event.to_string(), serde_json::to_string_pretty(event).expect("a value prints")] {
+            for level in [Validation::Strict, Validation::Checked, Validation::Trusted] {
+                let context = || format!("level {level:?}, event {text}, rules {live:?}");
+                snapshot.match_text(text.as_bytes(), level, &mut scratch).unwrap_or_else(|e| panic!("event refused: {e}; {}", context()));
+                assert_eq!(scratch.matches, expected, "{}", context());
+                let any = snapshot.match_any(text.as_bytes(), level, &mut scratch).expect("accepted before");
+                assert_eq!(any, !expected.is_empty(), "match_any; {}", context());
+            }
+        }
+    }
+    total
+}

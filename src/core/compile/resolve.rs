@@ -1,0 +1,174 @@
+//! Definitions that override one another are resolved here, so that everything below sees each path at most once on
+//! any way through a conjunction.
+//!
+//! The language builds branches in document order: a field replaces an earlier definition of its path, `$or`
+//! multiplies the branches. A definition that a later one always replaces is dropped, also inside `$or`. What is
+//! left in conflict, a definition replaced on some branches only, is expanded into branches of its own; that is rare
+//! and limited by `max_or_branches`. Every other `$or` stays a tree: it costs its own size, never a product.
+//!
+//! SOURCE: specification, sections 9 and 10.
+
+use crate::{
+    error::PatternError,
+    limits::PatternLimits,
+    pattern::{
+        self,
+        tree::{Field, Item, Pattern},
+    },
+};
+use crate::map::Set;
+
+/// The engine's own limit of different paths on one branch.
+pub const MOST_PATHS: usize = 256;
+
+/// Fields that must all hold, and `$or` groups of which one alternative each must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Conjunction {
+    /// Each path at most once, here and on every way through `ors`.
+    pub fields: Vec<Field>,
+    /// Each group has at least one alternative.
+    pub ors: Vec<Vec<Conjunction>>,
+}
+
+/// The branches of a pattern would be more than this many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyBranches;
+
+/// Parses a pattern and proves that it compiles within the limits.
+pub fn accept(text: &[u8], limits: &PatternLimits) -> Result<Pattern, PatternError> {
+    // The engine counts the fields of a branch in 256 bits; a higher limit would promise what it cannot hold.
+    let limits = &PatternLimits { max_pattern_paths: limits.max_pattern_paths.min(MOST_PATHS), ..*limits };
+    let pattern = pattern::parse(text, limits)?;
+    let has_or = pattern.items.iter().any(|item| matches!(item, Item::Or(_)));
+    if has_or && resolve(pattern.clone(), limits.max_or_branches).is_err() {
+        return Err(pattern::too_many_branches(text, limits));
+    }
+    Ok(pattern)
+}
+
+/// The conjunctions of a pattern; the rule matches when one of them does.
+pub fn resolve(pattern: Pattern, max_branches: usize) -> Result<Vec<Conjunction>, TooManyBranches> {
+    if plain(&pattern.items) {
+        return Ok(vec![conjoin(pattern.items)]);
+    }
+    let items = drop_replaced(&pattern.items, &mut Set::default());
+    if conflicts(&items, &mut Set::default()) {
+        let mut branches: Vec<Vec<Field>> = Vec::new();
+        expand(&items, &mut branches, max_branches)?;
+        return Ok(branches.into_iter().map(|fields| Conjunction { fields, ors: vec![] }).collect());
+    }
+    Ok(vec![conjoin(items)])
+}
+
+/// The usual pattern: no `$or`, few fields, no path twice.
+fn plain(items: &[Item]) -> bool {
+    items.len() <= 16
+        && items.iter().enumerate().all(|(i, item)| match item {
+            Item::Field(field) => !items[..i].iter().any(|other| matches!(other, Item::Field(f) if f.path == field.path)),
+            Item::Or(_) => false,
+        })
+}
+
+/// Items without the definitions that a later one (`later`, on every branch) replaces; adds the paths that these
+/// items define on every branch to `later`.
+fn drop_replaced<'a>(items: &'a [Item], later: &mut Set<&'a [u8]>) -> Vec<Item> {
+    let mut kept: Vec<Item> = Vec::with_capacity(items.len());
+    for item in items.iter().rev() {
+        match item {
+            Item::Field(field) => {
+                if later.insert(&field.path) {
+                    kept.push(item.clone());
+                }
+            }
+            Item::Or(alternatives) => {
+                let mut inner = Vec::with_capacity(alternatives.len());
+                let mut always: Option<Set<&[u8]>> = None;
+                let mut trivial = false;
+                for alternative in alternatives {
+                    let mut seen = later.clone();
+                    let left = drop_replaced(alternative, &mut seen);
+                    trivial |= left.is_empty();
+                    inner.push(left);
+                    always = Some(match always {
+                        None => seen,
+                        Some(a) => a.into_iter().filter(|p| seen.contains(p)).collect(),
+                    });
+                }
+                later.extend(always.into_iter().flatten());
+                // An alternative whose every definition is replaced demands nothing: neither does the group.
+                if !trivial {
+                    kept.push(Item::Or(inner));
+                }
+            }
+        }
+    }
+    kept.reverse();
+    kept
+}
+
+/// Whether a path is defined twice on some way through the items. Collects the paths into `seen`.
+fn conflicts<'a>(items: &'a [Item], seen: &mut Set<&'a [u8]>) -> bool {
+    for item in items {
+        match item {
+            Item::Field(field) => {
+                if !seen.insert(&field.path) {
+                    return true;
+                }
+            }
+            Item::Or(alternatives) => {
+                let before = seen.clone();
+                for alternative in alternatives {
+                    let mut inner = before.clone();
+                    if conflicts(alternative, &mut inner) {
+                        return true;
+                    }
+                    seen.extend(inner);
+                }
+            }
+        }
+    }
+    false
+}
+
+/// The language's own definition, branch by branch.
+fn expand(items: &[Item], branches: &mut Vec<Vec<Field>>, max: usize) -> Result<(), TooManyBranches> {
+    for item in items {
+        match item {
+            Item::Field(field) => {
+                if branches.is_empty() {
+                    branches.push(Vec::new());
+                }
+                for branch in branches.iter_mut() {
+                    match branch.iter_mut().find(|f| f.path == field.path) {
+                        Some(earlier) => earlier.matchers = field.matchers.clone(),
+                        None => branch.push(field.clone()),
+                    }
+                }
+            }
+            Item::Or(alternatives) => {
+                let mut all = Vec::new();
+                for alternative in alternatives {
+                    let mut copy = branches.clone();
+                    expand(alternative, &mut copy, max)?;
+                    all.append(&mut copy);
+                    if all.len() > max {
+                        return Err(TooManyBranches);
+                    }
+                }
+                *branches = all;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn conjoin(items: Vec<Item>) -> Conjunction {
+    let mut out = Conjunction::default();
+    for item in items {
+        match item {
+            Item::Field(field) => out.fields.push(field),
+            Item::Or(alternatives) => out.ors.push(alternatives.into_iter().map(conjoin).collect()),
+        }
+    }
+    out
+}

@@ -1,0 +1,57 @@
+//! Measures the engine on files: `engine_bench EVENTS.jsonl RULES.jsonl [LIMIT]` (one pattern a line).
+//! Prints build time, memory, time per event (best and median of rounds), matches; for profiles and quick comparisons.
+//! The benches proper, with checked counts, are in `benches/`.
+
+use rulebus_core::{
+    compile::accept,
+    limits::{EventLimits, PatternLimits},
+    store::{Change, Put, RuleSet, Scratch},
+    walk::{Validation, lines::lines},
+};
+use std::time::Instant;
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let events = std::fs::read(&args[1]).expect("events file");
+    let rules = std::fs::read(&args[2]).expect("rules file");
+    let limit = args.get(3).map_or(usize::MAX, |n| n.parse().expect("a number"));
+    let rounds = args.get(4).map_or(9, |n| n.parse().expect("a number"));
+    let start = Instant::now();
+    let put: Vec<Put> = lines(&rules)
+        .take(limit)
+        .map(|(_, line)| Put { replaces: None, pattern: accept(line, &PatternLimits::default()).expect("a valid pattern") })
+        .collect();
+    let parsed = start.elapsed();
+    let count = put.len();
+    let start = Instant::now();
+    let set = RuleSet::new(EventLimits::default());
+    set.apply(Change { remove: vec![], put }).expect("within capacity");
+    let built = start.elapsed();
+    let snapshot = set.load();
+    let stats = snapshot.stats();
+    println!(
+        "{count} rules: parse {:.1} ms, build {:.1} ms ({:.2} us a rule), {:.0} B a rule, {} conjunctions, {} paths",
+        parsed.as_secs_f64() * 1e3,
+        built.as_secs_f64() * 1e3,
+        built.as_secs_f64() * 1e6 / count as f64,
+        stats.size_bytes as f64 / count as f64,
+        stats.conjunctions,
+        stats.paths
+    );
+    let events: Vec<&[u8]> = lines(&events).map(|(_, line)| line).collect();
+    for level in [Validation::Checked, Validation::Strict, Validation::Trusted] {
+        let mut scratch = Scratch::default();
+        let (mut times, mut matches) = (Vec::new(), 0usize);
+        for _ in 0..rounds {
+            matches = 0;
+            let start = Instant::now();
+            for event in &events {
+                snapshot.match_text(event, level, &mut scratch).expect("a valid event");
+                matches += scratch.matches.len();
+            }
+            times.push(start.elapsed().as_secs_f64() * 1e9 / events.len() as f64);
+        }
+        times.sort_by(f64::total_cmp);
+        println!("{level:?}: {:.0} ns an event (best), {:.0} median; {matches} matches", times[0], times[times.len() / 2]);
+    }
+}

@@ -1,0 +1,360 @@
+//! Builds a segment: places every conjunction under each condition of its best field, groups what landed together,
+//! and divides groups that are too large again by another field, until nothing divides them.
+//!
+//! INVARIANT: copies of a conjunction are bounded: its conditions on the first chosen field, and `MAX_COPIES` in all
+//! when it is divided further, so memory stays linear in the text of the rules.
+//! COST: about 1-3 microseconds a rule.
+
+use super::{
+    affix::AffixIndex,
+    choose::{Census, UNSELECTIVE},
+    cidr::CidrIndex,
+    operands::{OperandKind, Operands},
+    range::RangeIndex,
+    record::{Branch, Cond, ConjId, FieldRec, Op, Records, Target},
+    segment::{ALIVE, Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN, Node, RuleRec, Segment, need, push_run},
+    table::{DispatchTable, NodeId},
+    wildcard::WildcardIndex,
+};
+use crate::{path::PathId, pattern::tree::Pattern, value::fold};
+use crate::map::Map;
+use std::sync::atomic::AtomicU32;
+
+/// A run up to this length is verified rather than divided.
+const RUN: usize = 8;
+/// A conjunction placed this often is not divided into more copies.
+const MAX_COPIES: u32 = 256;
+
+/// A conjunction in a bucket, and how many copies of it there are.
+#[derive(Clone, Copy)]
+struct Member {
+    conj: ConjId,
+    copies: u32,
+}
+
+/// A conjunction under one condition: path, operator and argument in an order that groups them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Placement {
+    path: PathId,
+    op: Op,
+    arg: u32,
+    conj: ConjId,
+    copies: u32,
+}
+
+/// The indexes under construction; becomes the segment.
+pub struct IndexBuilder {
+    operands: Operands,
+    records: Records,
+    entries: Vec<(NodeId, PathId, u32, Target)>,
+    nodes: Vec<Node>,
+    lanes: Vec<u32>,
+    families: Vec<(PathId, Family)>,
+    affixes: Vec<AffixIndex>,
+    ranges: Vec<RangeIndex>,
+    cidrs: Vec<CidrIndex>,
+    wildcards: Vec<WildcardIndex>,
+    runs: Vec<u32>,
+    needs: Vec<u8>,
+}
+
+impl IndexBuilder {
+    /// From finished records; `paths` is the number of paths of the trie.
+    pub fn new(operands: Operands, records: Records, paths: usize) -> Self {
+        Self {
+            operands,
+            records,
+            entries: vec![],
+            nodes: vec![],
+            lanes: vec![],
+            families: vec![],
+            affixes: vec![],
+            ranges: vec![],
+            cidrs: vec![],
+            wildcards: vec![],
+            runs: vec![],
+            needs: vec![0; paths],
+        }
+    }
+
+    /// Places all conjunctions and freezes the segment.
+    pub fn finish(mut self, rules: Vec<RuleRec>, sources: Map<u32, Pattern>) -> Segment {
+        let members: Vec<Member> = (0..self.records.conjs.len() as u32).map(|conj| Member { conj, copies: 1 }).collect();
+        self.node(&members, &mut Vec::new());
+        self.note_needs();
+        let seed = self.operands.hasher().hash(OperandKind::Literal, b"dispatch");
+        self.operands.freeze();
+        let died = rules.iter().map(|_| AtomicU32::new(ALIVE)).collect();
+        self.runs.shrink_to_fit();
+        Segment {
+            table: DispatchTable::new(&self.entries, seed),
+            operands: self.operands,
+            records: self.records,
+            nodes: self.nodes,
+            lanes: self.lanes,
+            families: self.families,
+            affixes: self.affixes,
+            ranges: self.ranges,
+            cidrs: self.cidrs,
+            wildcards: self.wildcards,
+            runs: self.runs,
+            needs: self.needs,
+            rules,
+            died,
+            sources,
+        }
+    }
+
+    /// Builds a node over the members and returns its number. `used` holds the paths divided by on the way here.
+    fn node(&mut self, members: &[Member], used: &mut Vec<PathId>) -> NodeId {
+        let id = self.nodes.len() as NodeId;
+        self.nodes.push(Node { residual: NO_RUN, ..Node::default() });
+        let (mut placements, mut residual) = (Vec::with_capacity(members.len()), Vec::new());
+        let census = Census::new(members.iter().map(|m| m.conj), &self.records, used);
+        for member in members {
+            if !self.place(*member, &census, used, &mut placements) {
+                residual.push(member.conj);
+            }
+        }
+        drop(census);
+        placements.sort_unstable();
+        if !residual.is_empty() {
+            self.nodes[id as usize].residual = push_run(&mut self.runs, residual).0;
+        }
+        self.dispatch(id, placements, used);
+        id
+    }
+
+    /// Chooses the best field of a conjunction and adds a placement for each of its conditions.
+    fn place(&mut self, member: Member, census: &Census, used: &[PathId], out: &mut Vec<Placement>) -> bool {
+        let records = &self.records;
+        let operands = &self.operands;
+        let text_len = |arg: u32| operands.bytes(arg).len();
+        let rec = &records.conjs[member.conj as usize];
+        // At the root every conjunction has to go somewhere that its events reach; below, an unselective field is not worth a copy.
+        let root = used.is_empty();
+        let limit = if root { usize::MAX } else { (MAX_COPIES / member.copies).max(1) as usize };
+        let mut best: Option<(f64, Vec<FieldRec>)> = None;
+        for field in records.fields_of(rec) {
+            if used.contains(&field.path()) || records.may_be_absent(field) || records.cond_count(field) > limit {
+                continue;
+            }
+            let score = census.score(field, records, &text_len);
+            if best.as_ref().is_none_or(|(s, _)| score < *s) {
+                best = Some((score, vec![*field]));
+            }
+        }
+        if root
+            && best.as_ref().is_none_or(|(s, _)| *s > 0.5)
+            && let Some(groups) = records.groups_of(rec)
+        {
+            for group in groups {
+                let mut fields = Vec::new();
+                if let Some(score) = self.score_group(group, census, &mut fields)
+                    && best.as_ref().is_none_or(|(s, _)| score < *s)
+                {
+                    best = Some((score, fields));
+                }
+            }
+        }
+        // Only absence can be asked for: at the root and without arrays in play that is a condition like any other.
+        if root && best.is_none() && rec.flags == rec.flags & super::record::MANY_RULES && rec.field_count == 1 {
+            best = Some((0.9, records.fields_of(rec).to_vec()));
+        }
+        let Some((score, fields)) = best else { return false };
+        if !root && score > UNSELECTIVE {
+            return false;
+        }
+        let mut conds = Vec::new();
+        for field in &fields {
+            self.records.each_cond(field, |cond| conds.push((field.path(), cond)));
+        }
+        let copies = member.copies.saturating_mul(conds.len() as u32);
+        for (path, cond) in conds {
+            let (op, arg) = self.placement(cond);
+            out.push(Placement { path, op, arg, conj: member.conj, copies });
+        }
+        true
+    }
+
+    /// The best field of every alternative of an `$or` group, if each has one that a value must satisfy.
+    fn score_group(&self, group: &[Branch], census: &Census, fields: &mut Vec<FieldRec>) -> Option<f64> {
+        let text_len = |arg: u32| self.operands.bytes(arg).len();
+        let mut sum = 0.0;
+        for branch in group {
+            let mut best: Option<(f64, Vec<FieldRec>)> = None;
+            for field in self.records.branch_fields(branch) {
+                if self.records.may_be_absent(field) {
+                    continue;
+                }
+                let score = census.score(field, &self.records, &text_len);
+                if best.as_ref().is_none_or(|(s, _)| score < *s) {
+                    best = Some((score, vec![*field]));
+                }
+            }
+            for inner in &branch.groups {
+                let mut found = Vec::new();
+                if let Some(score) = self.score_group(inner, census, &mut found)
+                    && best.as_ref().is_none_or(|(s, _)| score < *s)
+                {
+                    best = Some((score, found));
+                }
+            }
+            let (score, mut found) = best?;
+            sum += score;
+            fields.append(&mut found);
+        }
+        Some(sum)
+    }
+
+    /// The operator and argument under which a condition is stored: texts that fold or reverse alike share one place.
+    fn placement(&mut self, cond: Cond) -> (Op, u32) {
+        let reversed = |text: &[u8]| text.iter().rev().copied().collect::<Vec<u8>>();
+        let folded = |operands: &Operands, arg| {
+            let mut out = Vec::new();
+            fold::fold_into(operands.bytes(arg), &mut out);
+            out
+        };
+        match cond.op {
+            Op::IgnoreCase | Op::PrefixIgnoreCase => {
+                let text = folded(&self.operands, cond.arg);
+                (cond.op, self.operands.intern(OperandKind::Folded, &text))
+            }
+            Op::Suffix => {
+                let text = reversed(self.operands.bytes(cond.arg));
+                (cond.op, self.operands.intern(OperandKind::Reversed, &text))
+            }
+            Op::SuffixIgnoreCase => {
+                let text = reversed(&folded(&self.operands, cond.arg));
+                (cond.op, self.operands.intern(OperandKind::Reversed, &text))
+            }
+            Op::NotExact | Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard => (Op::Present, 0),
+            op => (op, cond.arg),
+        }
+    }
+
+    /// Turns sorted placements into the node's lists; groups become targets.
+    fn dispatch(&mut self, id: NodeId, placements: Vec<Placement>, used: &mut Vec<PathId>) {
+        let mut lanes: Vec<u32> = Vec::new();
+        let mut families: Vec<(PathId, Family)> = Vec::new();
+        for of_path in placements.chunk_by(|a, b| a.path == b.path) {
+            let path = of_path[0].path;
+            let mut lane = 0;
+            for of_op in of_path.chunk_by(|a, b| a.op == b.op) {
+                let op = of_op[0].op;
+                let mut items: Vec<(u32, Target)> = Vec::new();
+                for group in of_op.chunk_by(|a, b| a.arg == b.arg) {
+                    used.push(path);
+                    let target = self.target(group, used);
+                    used.pop();
+                    items.push((group[0].arg, target));
+                }
+                match op {
+                    Op::Exact | Op::Ip | Op::IgnoreCase => {
+                        lane |= match op {
+                            Op::Exact => LANE_EXACT,
+                            Op::Ip => LANE_IP,
+                            _ => LANE_FOLDED,
+                        };
+                        self.entries.extend(items.into_iter().map(|(arg, target)| (id, path, arg, target)));
+                    }
+                    _ => families.push((path, self.family(op, items))),
+                }
+            }
+            if lane != 0 {
+                lanes.push(path | lane);
+            }
+        }
+        let node = &mut self.nodes[id as usize];
+        node.lanes = (self.lanes.len() as u32, (self.lanes.len() + lanes.len()) as u32);
+        node.families = (self.families.len() as u32, (self.families.len() + families.len()) as u32);
+        self.lanes.append(&mut lanes);
+        self.families.append(&mut families);
+    }
+
+    fn target(&mut self, group: &[Placement], used: &mut Vec<PathId>) -> Target {
+        let mut members: Vec<Member> = group.iter().map(|p| Member { conj: p.conj, copies: p.copies }).collect();
+        // The same conjunction twice under one condition happens when texts fold alike.
+        members.dedup_by_key(|m| m.conj);
+        if members.len() > RUN && self.divides(&members, used) {
+            return Target::node(self.node(&members, used));
+        }
+        push_run(&mut self.runs, members.iter().map(|m| m.conj))
+    }
+
+    /// Whether some member has a field left that is worth dividing by.
+    fn divides(&self, members: &[Member], used: &[PathId]) -> bool {
+        members.iter().any(|m| {
+            let rec = &self.records.conjs[m.conj as usize];
+            self.records.fields_of(rec).iter().any(|f| {
+                let mut usable = true;
+                self.records.each_cond(f, |c| usable &= (c.op as u8) < Op::Present as u8);
+                usable && !used.contains(&f.path())
+            })
+        })
+    }
+
+    fn family(&mut self, op: Op, items: Vec<(u32, Target)>) -> Family {
+        fn add<T>(list: &mut Vec<T>, item: T) -> u32 {
+            list.push(item);
+            list.len() as u32 - 1
+        }
+        match op {
+            Op::Prefix | Op::PrefixIgnoreCase | Op::Suffix | Op::SuffixIgnoreCase => {
+                let n = add(&mut self.affixes, AffixIndex::new(items, &self.operands));
+                match op {
+                    Op::Prefix => Family::Prefix(n),
+                    Op::PrefixIgnoreCase => Family::FoldedPrefix(n),
+                    Op::Suffix => Family::Suffix(n),
+                    _ => Family::FoldedSuffix(n),
+                }
+            }
+            Op::Range => {
+                let items = items.into_iter().map(|(n, t)| (self.records.ranges[n as usize], t)).collect();
+                Family::Range(add(&mut self.ranges, RangeIndex::new(items)))
+            }
+            Op::Cidr => {
+                let items = items.into_iter().map(|(n, t)| (self.records.cidrs[n as usize], t)).collect();
+                Family::Cidr(add(&mut self.cidrs, CidrIndex::new(items)))
+            }
+            Op::Wildcard => {
+                let items = items.into_iter().map(|(n, t)| (self.records.wildcards[n as usize].clone(), t)).collect();
+                Family::Wildcard(add(&mut self.wildcards, WildcardIndex::new(items)))
+            }
+            Op::Absent => Family::Absent(items[0].1.0),
+            _ => Family::Present(items[0].1.0),
+        }
+    }
+
+    /// What verification and dispatch will ask about the values of each path.
+    fn note_needs(&mut self) {
+        let exact = |operands: &Operands, arg: u32| match operands.kind(arg) {
+            OperandKind::Number | OperandKind::NumberText => need::NUMBER,
+            OperandKind::String => need::STRING,
+            _ => 0,
+        };
+        for field in &self.records.fields {
+            let mut bits = 0;
+            self.records.each_cond(field, |cond| {
+                bits |= match cond.op {
+                    Op::Exact => exact(&self.operands, cond.arg),
+                    Op::NotExact => self.records.list(cond.arg).iter().fold(0, |b, arg| b | exact(&self.operands, *arg)),
+                    Op::Range => need::NUMBER,
+                    Op::Ip | Op::Cidr => need::IP,
+                    _ => 0,
+                };
+            });
+            self.needs[field.path() as usize] |= bits;
+        }
+        for lane in &self.lanes {
+            if lane & LANE_FOLDED != 0 {
+                self.needs[(lane & 0xff_ffff) as usize] |= need::FOLDED;
+            }
+        }
+        for (path, family) in &self.families {
+            if matches!(family, Family::FoldedPrefix(_) | Family::FoldedSuffix(_)) {
+                self.needs[*path as usize] |= need::FOLDED;
+            }
+        }
+    }
+}

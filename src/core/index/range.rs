@@ -1,0 +1,109 @@
+//! Ranges of one path in one node: sorted by lower end, with the greatest upper end of each implicit subtree.
+//!
+//! COST: a stab takes O(log n + hits). SOURCE: augmented interval tree, laid out in the sorted array itself
+//! (the middle of a slice is its root), so that it needs no links.
+
+use super::record::Target;
+use crate::pattern::tree::Range;
+
+struct Entry {
+    lo: u64,
+    hi: u64,
+    /// Greatest `hi` in the subtree whose root this entry is.
+    greatest: u64,
+    target: Target,
+}
+
+/// The index; frozen after its build.
+pub struct RangeIndex {
+    entries: Vec<Entry>,
+}
+
+/// Slices this short are scanned.
+const LEAF: usize = 8;
+
+impl RangeIndex {
+    /// Ranges and their targets, in any order.
+    pub fn new(items: Vec<(Range, Target)>) -> Self {
+        let mut entries: Vec<Entry> =
+            items.into_iter().map(|(r, target)| Entry { lo: r.lo, hi: r.hi, greatest: r.hi, target }).collect();
+        entries.sort_by_key(|e| (e.lo, e.hi));
+        Self::augment(&mut entries);
+        Self { entries }
+    }
+
+    fn augment(entries: &mut [Entry]) -> u64 {
+        if entries.is_empty() {
+            return 0;
+        }
+        let middle = entries.len() / 2;
+        let (left, rest) = entries.split_at_mut(middle);
+        let (root, right) = rest.split_first_mut().expect("not empty");
+        root.greatest = root.hi.max(Self::augment(left)).max(Self::augment(right));
+        root.greatest
+    }
+
+    /// Calls `visit` with the target of every range that contains `key`.
+    #[inline]
+    pub fn stab(&self, key: u64, mut visit: impl FnMut(Target)) {
+        Self::stab_slice(&self.entries, key, &mut visit);
+    }
+
+    fn stab_slice(entries: &[Entry], key: u64, visit: &mut impl FnMut(Target)) {
+        if entries.len() <= LEAF {
+            for entry in entries {
+                if entry.lo > key {
+                    return;
+                }
+                if key <= entry.hi {
+                    visit(entry.target);
+                }
+            }
+            return;
+        }
+        let middle = entries.len() / 2;
+        let root = &entries[middle];
+        if root.greatest < key {
+            return;
+        }
+        Self::stab_slice(&entries[..middle], key, visit);
+        if root.lo <= key {
+            if key <= root.hi {
+                visit(root.target);
+            }
+            Self::stab_slice(&entries[middle + 1..], key, visit);
+        }
+    }
+
+    /// Memory in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equals_brute_force() {
+        let mut x = 88172645463325252u64;
+        let mut next = move |n: u64| {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            x % n
+        };
+        for n in [0, 1, 7, 8, 9, 33, 500] {
+            let ranges: Vec<Range> = (0..n).map(|_| { let lo = next(100); Range { lo, hi: lo + next(30) } }).collect();
+            let index = RangeIndex::new(ranges.iter().enumerate().map(|(i, r)| (*r, Target::run(i as u32))).collect());
+            for key in 0..140 {
+                let mut hits = vec![];
+                index.stab(key, |t| hits.push(t.0 as usize));
+                hits.sort_unstable();
+                let want: Vec<usize> = (0..ranges.len()).filter(|i| (ranges[*i].lo..=ranges[*i].hi).contains(&key)).collect();
+                assert_eq!(hits, want);
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Records: what each conjunction demands, in a few flat arrays. A record serves three readers: verification of
+//! candidates, the choice of access conditions at build time, and printing a rule back as a pattern.
+//!
+//! Memory: 16 bytes a conjunction, 8 a field, 8 a condition of a list of alternatives, 4 an operand of a list.
+
+use super::operands::OperandId;
+use crate::{path::PathId, pattern::tree::{Range, Wildcard}, value::ip::Cidr};
+
+/// Names a conjunction within its segment.
+pub type ConjId = u32;
+
+/// Where a lookup leads: a run of conjunctions (index into `Segment::runs`) or a further node (top bit set).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target(pub u32);
+
+impl Target {
+    const NODE: u32 = 1 << 31;
+
+    /// A run of conjunctions.
+    pub fn run(start: u32) -> Self {
+        debug_assert!(start < Self::NODE);
+        Self(start)
+    }
+
+    /// A node.
+    pub fn node(node: u32) -> Self {
+        Self(node | Self::NODE)
+    }
+
+    /// The node, if it is one, else the start of a run.
+    #[inline]
+    pub fn get(self) -> Result<u32, u32> {
+        if self.0 & Self::NODE != 0 { Ok(self.0 & !Self::NODE) } else { Err(self.0) }
+    }
+}
+
+/// Marks the last conjunction of a run.
+pub const LAST: u32 = 1 << 31;
+
+/// What a condition asks; the meaning of its argument stands beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Op {
+    /// Equals the operand (string, number, number text or literal).
+    Exact,
+    /// Is this address (operand of kind Ip).
+    Ip,
+    /// Equals without regard to case; operand: the text as written.
+    IgnoreCase,
+    /// Starts with the operand.
+    Prefix,
+    /// Starts with the operand without regard to case.
+    PrefixIgnoreCase,
+    /// Ends with the operand.
+    Suffix,
+    /// Ends with the operand without regard to case.
+    SuffixIgnoreCase,
+    /// Wildcard number n of `Records::wildcards`.
+    Wildcard,
+    /// Range number n of `Records::ranges`.
+    Range,
+    /// Block number n of `Records::cidrs`.
+    Cidr,
+    /// Any value at all.
+    Present,
+    /// No value at all.
+    Absent,
+    /// None of the operands listed at n in `Records::lists`.
+    NotExact,
+    /// Starts with none of the listed operands.
+    NotPrefix,
+    /// Ends with none of the listed operands.
+    NotSuffix,
+    /// Equals none of the listed operands without regard to case.
+    NotIgnoreCase,
+    /// None of the listed wildcards accepts it.
+    NotWildcard,
+}
+
+impl Op {
+    /// All operators, by their number.
+    pub const ALL: [Op; 17] = [
+        Op::Exact, Op::Ip, Op::IgnoreCase, Op::Prefix, Op::PrefixIgnoreCase, Op::Suffix, Op::SuffixIgnoreCase, Op::Wildcard, Op::Range,
+        Op::Cidr, Op::Present, Op::Absent, Op::NotExact, Op::NotPrefix, Op::NotSuffix, Op::NotIgnoreCase, Op::NotWildcard,
+    ];
+}
+
+/// One condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cond {
+    /// What is asked.
+    pub op: Op,
+    /// Of what.
+    pub arg: u32,
+}
+
+/// One field of a conjunction: path in the low 24 bits, form in the high 8; 8 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FieldRec {
+    path_form: u32,
+    arg: u32,
+}
+
+/// How a field's alternatives are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A single condition.
+    One(Cond),
+    /// Exact values only: a sorted list of operands at this place of `Records::lists`.
+    AnyExact(u32),
+    /// Conditions at this place of `Records::conds`.
+    Any(u32),
+}
+
+/// Most paths a rule set can have: a field keeps its path in 24 bits.
+pub const MAX_PATHS: usize = 1 << 24;
+
+const FORM_ANY_EXACT: u32 = 0xfe;
+const FORM_ANY: u32 = 0xff;
+
+impl FieldRec {
+    /// Packs a field.
+    pub fn new(path: PathId, form: Form) -> Self {
+        debug_assert!((path as usize) < MAX_PATHS);
+        let (code, arg) = match form {
+            Form::One(cond) => (cond.op as u32, cond.arg),
+            Form::AnyExact(at) => (FORM_ANY_EXACT, at),
+            Form::Any(at) => (FORM_ANY, at),
+        };
+        Self { path_form: path | code << 24, arg }
+    }
+
+    /// The path.
+    #[inline]
+    pub fn path(&self) -> PathId {
+        self.path_form & 0xff_ffff
+    }
+
+    /// How its alternatives are stored.
+    #[inline]
+    pub fn form(&self) -> Form {
+        match self.path_form >> 24 {
+            FORM_ANY_EXACT => Form::AnyExact(self.arg),
+            FORM_ANY => Form::Any(self.arg),
+            op => Form::One(Cond { op: Op::ALL[op as usize], arg: self.arg }),
+        }
+    }
+
+    /// The operand when the field is one exact value: the commonest field, tested without decoding the rest.
+    #[inline]
+    pub fn exact(&self) -> Option<OperandId> {
+        (self.path_form >> 24 == Op::Exact as u32).then_some(self.arg)
+    }
+}
+
+/// Several of a conjunction's paths lie below one another's arrays: array consistency has to be looked at.
+pub const SHARES_ARRAYS: u8 = 1;
+/// The conjunction has `$or` groups.
+pub const HAS_OR: u8 = 2;
+/// More than one rule has this conjunction.
+pub const MANY_RULES: u8 = 4;
+
+/// One conjunction; 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct ConjRec {
+    /// First field in `Records::fields`.
+    pub fields: u32,
+    /// Number of fields (at most 256).
+    pub field_count: u16,
+    /// `SHARES_ARRAYS`, `HAS_OR`, `MANY_RULES`.
+    pub flags: u8,
+    /// First group in `Records::groups`, when `HAS_OR`.
+    pub groups: u32,
+    /// The rule, or a place in `Records::lists` when `MANY_RULES`.
+    pub rules: u32,
+}
+
+/// One `$or` group or one alternative of it, as a tree in a flat array.
+#[derive(Clone, Debug, Default)]
+pub struct Branch {
+    /// Fields of this alternative.
+    pub fields: (u32, u32),
+    /// `$or` groups inside it.
+    pub groups: Vec<Vec<Branch>>,
+}
+
+/// All records of a segment.
+#[derive(Default)]
+pub struct Records {
+    /// Conjunctions.
+    pub conjs: Vec<ConjRec>,
+    /// Fields of conjunctions and branches.
+    pub fields: Vec<FieldRec>,
+    /// Alternatives that are not all exact: at a place, a count (as `Cond { Exact, n }`), then the conditions.
+    pub conds: Vec<Cond>,
+    /// Lists of operands, wildcards or rules: at a place, a count, then the members, sorted.
+    pub lists: Vec<u32>,
+    /// `$or` groups of conjunctions.
+    pub groups: Vec<Vec<Vec<Branch>>>,
+    /// Ranges, each once.
+    pub ranges: Vec<Range>,
+    /// Wildcards, each once.
+    pub wildcards: Vec<Wildcard>,
+    /// Address blocks, each once.
+    pub cidrs: Vec<Cidr>,
+}
+
+impl Records {
+    /// The fields of a conjunction.
+    #[inline]
+    pub fn fields_of(&self, conj: &ConjRec) -> &[FieldRec] {
+        &self.fields[conj.fields as usize..conj.fields as usize + conj.field_count as usize]
+    }
+
+    /// The fields of a branch.
+    #[inline]
+    pub fn branch_fields(&self, branch: &Branch) -> &[FieldRec] {
+        &self.fields[branch.fields.0 as usize..(branch.fields.0 + branch.fields.1) as usize]
+    }
+
+    /// The `$or` groups of a conjunction.
+    pub fn groups_of(&self, conj: &ConjRec) -> Option<&[Vec<Branch>]> {
+        (conj.flags & HAS_OR != 0).then(|| &self.groups[conj.groups as usize][..])
+    }
+
+    /// Whether a range has two ends rather than one.
+    pub fn range_is_bounded(&self, range: &Range) -> bool {
+        range.lo != Range::ALL.lo && range.hi != Range::ALL.hi
+    }
+
+    /// The list at a place.
+    #[inline]
+    pub fn list(&self, at: u32) -> &[u32] {
+        let count = self.lists[at as usize] as usize;
+        &self.lists[at as usize + 1..at as usize + 1 + count]
+    }
+
+    /// The conditions at a place.
+    #[inline]
+    pub fn any(&self, at: u32) -> &[Cond] {
+        let count = self.conds[at as usize].arg as usize;
+        &self.conds[at as usize + 1..at as usize + 1 + count]
+    }
+
+    /// Calls `visit` with each condition of a field.
+    pub fn each_cond(&self, field: &FieldRec, mut visit: impl FnMut(Cond)) {
+        match field.form() {
+            Form::One(cond) => visit(cond),
+            Form::AnyExact(at) => self.list(at).iter().for_each(|&arg| visit(Cond { op: Op::Exact, arg })),
+            Form::Any(at) => self.any(at).iter().for_each(|c| visit(*c)),
+        }
+    }
+
+    /// Number of conditions of a field.
+    pub fn cond_count(&self, field: &FieldRec) -> usize {
+        match field.form() {
+            Form::One(_) => 1,
+            Form::AnyExact(at) => self.list(at).len(),
+            Form::Any(at) => self.any(at).len(),
+        }
+    }
+
+    /// Whether a field may hold because its path is absent.
+    pub fn may_be_absent(&self, field: &FieldRec) -> bool {
+        match field.form() {
+            Form::One(cond) => cond.op == Op::Absent,
+            Form::AnyExact(_) => false,
+            Form::Any(at) => self.any(at).iter().any(|c| c.op == Op::Absent),
+        }
+    }
+
+    /// The rules of a conjunction.
+    #[inline]
+    pub fn rules_of<'a>(&'a self, conj: &'a ConjRec) -> &'a [u32] {
+        if conj.flags & MANY_RULES != 0 { self.list(conj.rules) } else { std::slice::from_ref(&conj.rules) }
+    }
+
+    /// Memory in bytes.
+    pub fn size_bytes(&self) -> usize {
+        fn branches(groups: &[Vec<Branch>]) -> usize {
+            groups.iter().flatten().map(|b| size_of::<Branch>() + branches(&b.groups)).sum()
+        }
+        self.conjs.capacity() * size_of::<ConjRec>()
+            + self.fields.capacity() * size_of::<FieldRec>()
+            + self.conds.capacity() * size_of::<Cond>()
+            + self.lists.capacity() * 4
+            + self.groups.iter().map(|g| branches(g) + 24).sum::<usize>()
+            + self.ranges.capacity() * 16
+            + self.cidrs.capacity() * size_of::<Cidr>()
+            + self.wildcards.iter().map(|w| 24 + w.pieces.iter().map(|p| p.len() + 16).sum::<usize>()).sum::<usize>()
+    }
+}

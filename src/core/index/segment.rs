@@ -1,0 +1,180 @@
+//! A segment: a frozen index over some of the rules of a set. Everything a match needs lies in flat arrays; the only
+//! thing that changes after the build is the version at which a rule died.
+
+use super::{
+    affix::AffixIndex,
+    cidr::CidrIndex,
+    operands::Operands,
+    range::RangeIndex,
+    record::{Records, Target},
+    table::DispatchTable,
+    wildcard::WildcardIndex,
+};
+use crate::{path::PathId, pattern::tree::Pattern};
+use crate::map::Map;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What has to be known about a value of a path, as bits; nothing else is computed.
+pub mod need {
+    /// The operand of a string.
+    pub const STRING: u8 = 1;
+    /// The key and the operand of a number.
+    pub const NUMBER: u8 = 2;
+    /// The address that a string reads as.
+    pub const IP: u8 = 4;
+    /// The folded text of a string.
+    pub const FOLDED: u8 = 8;
+}
+
+/// A node's index of one family on one path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// `Segment::affixes[n]` on the text.
+    Prefix(u32),
+    /// `Segment::affixes[n]` on the folded text.
+    FoldedPrefix(u32),
+    /// `Segment::affixes[n]` on the text read backwards.
+    Suffix(u32),
+    /// `Segment::affixes[n]` on the folded text read backwards.
+    FoldedSuffix(u32),
+    /// `Segment::ranges[n]`.
+    Range(u32),
+    /// `Segment::cidrs[n]`.
+    Cidr(u32),
+    /// `Segment::wildcards[n]`.
+    Wildcard(u32),
+    /// Any value leads to the target.
+    Present(u32),
+    /// No value leads to the target.
+    Absent(u32),
+}
+
+/// Values are dispatched by their exact operand.
+pub const LANE_EXACT: u32 = 1 << 24;
+/// Values are dispatched by their address.
+pub const LANE_IP: u32 = 1 << 25;
+/// Values are dispatched by their folded text.
+pub const LANE_FOLDED: u32 = 1 << 26;
+
+/// One node: where its lists begin and end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Node {
+    /// Range of `Segment::lanes`.
+    pub lanes: (u32, u32),
+    /// Range of `Segment::families`.
+    pub families: (u32, u32),
+    /// Conjunctions that no condition of theirs divides further: a run, or `NO_RUN`.
+    pub residual: u32,
+}
+
+/// No run.
+pub const NO_RUN: u32 = u32::MAX;
+
+/// A rule that lives.
+pub const ALIVE: u32 = u32::MAX;
+
+/// One rule of a segment.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleRec {
+    /// Place in the order of putting (high half) and the number that the outside knows (low half).
+    pub key: u64,
+    /// Its conjunction, or a place in `Records::lists` when `MANY_CONJUNCTIONS` is set.
+    pub conj: u32,
+}
+
+/// Marks `RuleRec::conj` as a place of a list.
+pub const MANY_CONJUNCTIONS: u32 = 1 << 31;
+
+/// The index.
+pub struct Segment {
+    /// Texts, numbers, addresses.
+    pub operands: Operands,
+    /// What each conjunction demands.
+    pub records: Records,
+    /// Dispatch by exact value, all nodes.
+    pub table: DispatchTable,
+    /// The tree; node 0 is the root.
+    pub nodes: Vec<Node>,
+    /// Paths that a node dispatches by exact value: path and lane bits.
+    pub lanes: Vec<u32>,
+    /// Paths that a node dispatches otherwise.
+    pub families: Vec<(PathId, Family)>,
+    /// Prefix and suffix indexes.
+    pub affixes: Vec<AffixIndex>,
+    /// Range indexes.
+    pub ranges: Vec<RangeIndex>,
+    /// Address indexes.
+    pub cidrs: Vec<CidrIndex>,
+    /// Wildcard indexes.
+    pub wildcards: Vec<WildcardIndex>,
+    /// Runs of conjunctions; the last of each run carries `LAST`.
+    pub runs: Vec<u32>,
+    /// By path: what has to be known about its values.
+    pub needs: Vec<u8>,
+    /// The rules, in the order of putting.
+    pub rules: Vec<RuleRec>,
+    /// By rule: the version at which it died.
+    pub died: Vec<AtomicU32>,
+    /// Patterns of the few rules that were expanded into several conjunctions.
+    pub sources: Map<u32, Pattern>,
+}
+
+impl Segment {
+    /// Whether a rule is there for a reader of this version.
+    #[inline]
+    pub fn alive(&self, rule: u32, version: u32) -> bool {
+        self.died[rule as usize].load(Ordering::Relaxed) > version
+    }
+
+    /// What has to be known about a path's values.
+    #[inline]
+    pub fn need(&self, path: PathId) -> u8 {
+        self.needs.get(path as usize).copied().unwrap_or(0)
+    }
+
+    /// The conjunctions of a rule.
+    pub fn conjunctions_of(&self, rule: u32) -> &[u32] {
+        let rec = &self.rules[rule as usize];
+        if rec.conj & MANY_CONJUNCTIONS != 0 { self.records.list(rec.conj & !MANY_CONJUNCTIONS) } else { std::slice::from_ref(&rec.conj) }
+    }
+
+    /// Calls `visit` with the conjunctions of a target that is a run.
+    #[inline]
+    pub fn each_of_run(&self, start: u32, mut visit: impl FnMut(u32)) {
+        let mut at = start as usize;
+        loop {
+            let entry = self.runs[at];
+            visit(entry & !super::record::LAST);
+            if entry & super::record::LAST != 0 {
+                return;
+            }
+            at += 1;
+        }
+    }
+
+    /// Memory in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.operands.size_bytes()
+            + self.records.size_bytes()
+            + self.table.size_bytes()
+            + self.nodes.capacity() * size_of::<Node>()
+            + self.lanes.capacity() * 4
+            + self.families.capacity() * size_of::<(PathId, Family)>()
+            + self.affixes.iter().map(AffixIndex::size_bytes).sum::<usize>()
+            + self.ranges.iter().map(RangeIndex::size_bytes).sum::<usize>()
+            + self.cidrs.iter().map(CidrIndex::size_bytes).sum::<usize>()
+            + self.wildcards.iter().map(WildcardIndex::size_bytes).sum::<usize>()
+            + self.runs.capacity() * 4
+            + self.needs.capacity()
+            + self.rules.capacity() * size_of::<RuleRec>()
+            + self.died.capacity() * 4
+    }
+}
+
+/// A target that is a run of one or more conjunctions; returns the target.
+pub fn push_run(runs: &mut Vec<u32>, conjs: impl IntoIterator<Item = u32>) -> Target {
+    let start = runs.len() as u32;
+    runs.extend(conjs);
+    *runs.last_mut().expect("a run has members") |= super::record::LAST;
+    Target::run(start)
+}

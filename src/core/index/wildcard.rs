@@ -1,0 +1,433 @@
+//! Many wildcards on one value at once, without an automaton whose states could multiply.
+//!
+//! Two engines share the work. A wildcard with a literal of four bytes or more is found through its rarest four-byte
+//! gram: the value's grams are looked up in a bit filter, then in a table, and the few wildcards found there are tried
+//! one by one. Wildcards with short literals only, or whose grams are shared by too many others, run bit-parallel:
+//! one bit a literal byte, the whole wildcard within one 64-bit word, a star keeps its bit alive (Shift-And with
+//! sticky bits). Neither has states to build, so thousands compile in milliseconds.
+//!
+//! COST: a value of n bytes: n filter probes plus the candidates, and n x words bit operations.
+//! SOURCE: Baeza-Yates and Gonnet 1992 (Shift-And), Navarro and Raffinot 2002 (extended patterns); greedy trial of a
+//! pattern that has stars only needs no backtracking.
+
+use super::record::Target;
+use crate::pattern::tree::{Text, Wildcard};
+use crate::map::Map;
+
+const GRAM: usize = 4;
+/// A gram that more wildcards share than this is no filter.
+const CROWD: usize = 8;
+/// At most this many grams of one wildcard are weighed against each other.
+const WEIGHED: usize = 96;
+/// So few wildcards are simply tried.
+const FEW: usize = 3;
+
+/// Whether a wildcard accepts a text. The pieces between stars are found from the left, each as early as possible.
+pub fn accepts(wildcard: &Wildcard, text: &[u8]) -> bool {
+    let pieces = &wildcard.pieces;
+    let (first, last) = (&pieces[0], &pieces[pieces.len() - 1]);
+    if pieces.len() == 1 {
+        return **first == *text;
+    }
+    if text.len() < first.len() + last.len() || !text.starts_with(first) || !text.ends_with(last) {
+        return false;
+    }
+    let mut rest = &text[first.len()..text.len() - last.len()];
+    for piece in &pieces[1..pieces.len() - 1] {
+        match find(rest, piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+#[inline]
+fn find(text: &[u8], piece: &[u8]) -> Option<usize> {
+    match piece {
+        [byte] => memchr::memchr(*byte, text),
+        _ if text.len() < 64 => text.windows(piece.len()).position(|w| w == piece),
+        _ => memchr::memmem::find(text, piece),
+    }
+}
+
+/// Working memory of a lookup; reused.
+#[derive(Default)]
+pub struct WildcardScratch {
+    /// Round in which a gram's bucket was last tried: no bucket is tried twice for one value.
+    tried: Vec<u32>,
+    round: u32,
+    state: Vec<u64>,
+}
+
+struct Tried {
+    wildcard: Wildcard,
+    target: Target,
+}
+
+/// The index; frozen after its build.
+pub struct WildcardIndex {
+    few: Vec<Tried>,
+    grams: Option<GramFilter>,
+    bits: Option<BitParallel>,
+}
+
+impl WildcardIndex {
+    /// Wildcards (each with a star and at least one literal byte) and their targets.
+    pub fn new(items: Vec<(Wildcard, Target)>) -> Self {
+        let items: Vec<Tried> = items.into_iter().map(|(wildcard, target)| Tried { wildcard, target }).collect();
+        if items.len() <= FEW {
+            return Self { few: items, grams: None, bits: None };
+        }
+        let (few, filtered, parallel) = GramFilter::divide(items);
+        let grams = (!filtered.is_empty()).then(|| GramFilter::new(filtered));
+        let bits = (!parallel.is_empty()).then(|| BitParallel::new(parallel));
+        Self { few, grams, bits }
+    }
+
+    /// Calls `visit` with the target of every wildcard that accepts `text`.
+    pub fn each_match(&self, text: &[u8], scratch: &mut WildcardScratch, mut visit: impl FnMut(Target)) {
+        for item in &self.few {
+            if accepts(&item.wildcard, text) {
+                visit(item.target);
+            }
+        }
+        if let Some(grams) = &self.grams {
+            grams.each_match(text, scratch, &mut visit);
+        }
+        if let Some(bits) = &self.bits {
+            bits.each_match(text, scratch, &mut visit);
+        }
+    }
+
+    /// Memory in bytes.
+    pub fn size_bytes(&self) -> usize {
+        let tried = |t: &Vec<Tried>| t.iter().map(|t| 40 + t.wildcard.pieces.iter().map(|p| p.len() + 16).sum::<usize>()).sum::<usize>();
+        tried(&self.few)
+            + self.grams.as_ref().map_or(0, |g| tried(&g.members) + g.filter.len() * 8 + g.slots.len() * 12)
+            + self.bits.as_ref().map_or(0, |b| (b.rows.len() + b.words * 4) * 8 + b.targets.len() * 4)
+    }
+}
+
+struct GramFilter {
+    /// One bit a gram hash: most positions of a value end here.
+    filter: Vec<u64>,
+    /// Open addressing: (gram, first member, number of members); no members = empty.
+    slots: Vec<(u32, u32, u32)>,
+    members: Vec<Tried>,
+}
+
+#[inline]
+fn spread(gram: u32) -> u64 {
+    (gram as u64 ^ 0x5bd1_e995).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn gram_at(text: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]])
+}
+
+/// Calls `visit` with the grams of a wildcard's pieces that are weighed.
+fn each_gram(wildcard: &Wildcard, mut visit: impl FnMut(u32)) {
+    let windows = |p: &Text| p.len().saturating_sub(GRAM - 1);
+    let all: usize = wildcard.pieces.iter().map(windows).sum();
+    let stride = all.div_ceil(WEIGHED).max(1);
+    let mut n = 0;
+    for piece in &wildcard.pieces {
+        for at in 0..windows(piece) {
+            if n % stride == 0 {
+                visit(gram_at(piece, at));
+            }
+            n += 1;
+        }
+    }
+}
+
+impl GramFilter {
+    /// Who is tried one by one, who goes through grams (with the gram), who runs bit-parallel.
+    fn divide(items: Vec<Tried>) -> (Vec<Tried>, Vec<(u32, Tried)>, Vec<Tried>) {
+        let mut counts: Map<u32, u32> = Map::with_capacity_and_hasher(items.len() * 8, Default::default());
+        for item in &items {
+            each_gram(&item.wildcard, |g| *counts.entry(g).or_default() += 1);
+        }
+        let mut crowd: Map<u32, u32> = Map::default();
+        let (mut filtered, mut parallel) = (Vec::new(), Vec::new());
+        for item in items {
+            let mut best: Option<(u32, u32)> = None;
+            each_gram(&item.wildcard, |g| {
+                let weight = counts[&g].saturating_add(crowd.get(&g).copied().unwrap_or(0) * 4);
+                if best.is_none_or(|(w, _)| weight < w) {
+                    best = Some((weight, g));
+                }
+            });
+            let bits: usize = item.wildcard.pieces.iter().map(|p| p.len()).sum();
+            match best {
+                Some((_, gram)) => {
+                    let members = crowd.entry(gram).or_default();
+                    if *members as usize >= CROWD && bits <= 64 {
+                        parallel.push(item);
+                    } else {
+                        *members += 1;
+                        filtered.push((gram, item));
+                    }
+                }
+                None if bits <= 64 => parallel.push(item),
+                // Many short pieces and no gram: only greedy trial is left. More than 64 literal bytes of such
+                // pieces take a pattern made for the purpose; its cost is its own length.
+                None => filtered.push((u32::MAX, item)),
+            }
+        }
+        let mut few = Vec::new();
+        filtered = filtered.into_iter().filter_map(|(g, t)| if g == u32::MAX { few.push(t); None } else { Some((g, t)) }).collect();
+        (few, filtered, parallel)
+    }
+
+    fn new(mut items: Vec<(u32, Tried)>) -> Self {
+        items.sort_by_key(|(gram, _)| *gram);
+        let distinct = 1 + items.windows(2).filter(|w| w[0].0 != w[1].0).count();
+        let size = (distinct * 2).next_power_of_two();
+        let words = (distinct * 16 / 64).next_power_of_two().max(64);
+        let mut new = Self { filter: vec![0; words], slots: vec![(0, 0, 0); size], members: Vec::with_capacity(items.len()) };
+        let mut items = items.into_iter().peekable();
+        while let Some((gram, first)) = items.next() {
+            let start = new.members.len() as u32;
+            new.members.push(first);
+            while items.peek().is_some_and(|(g, _)| *g == gram) {
+                new.members.push(items.next().expect("peeked").1);
+            }
+            let hash = spread(gram);
+            let bit = new.bit(hash);
+            new.filter[bit / 64] |= 1 << (bit % 64);
+            let mut i = new.slot(hash);
+            while new.slots[i].2 != 0 {
+                i = (i + 1) & (size - 1);
+            }
+            new.slots[i] = (gram, start, new.members.len() as u32 - start);
+        }
+        new
+    }
+
+    #[inline]
+    fn bit(&self, hash: u64) -> usize {
+        (hash >> 40) as usize & (self.filter.len() * 64 - 1)
+    }
+
+    #[inline]
+    fn slot(&self, hash: u64) -> usize {
+        (hash >> 20) as usize & (self.slots.len() - 1)
+    }
+
+    #[inline]
+    fn each_match(&self, text: &[u8], scratch: &mut WildcardScratch, visit: &mut impl FnMut(Target)) {
+        let mut started = false;
+        for window in text.windows(GRAM) {
+            let gram = gram_at(window, 0);
+            let hash = spread(gram);
+            let bit = self.bit(hash);
+            if self.filter[bit / 64] >> (bit % 64) & 1 == 0 {
+                continue;
+            }
+            let mut i = self.slot(hash);
+            while self.slots[i].2 != 0 {
+                let (g, start, count) = self.slots[i];
+                if g == gram {
+                    if !started {
+                        started = true;
+                        scratch.round = scratch.round.wrapping_add(1);
+                        if scratch.round == 0 {
+                            scratch.tried.fill(0);
+                            scratch.round = 1;
+                        }
+                    }
+                    if scratch.tried.len() <= i {
+                        scratch.tried.resize(self.slots.len(), 0);
+                    }
+                    if scratch.tried[i] != scratch.round {
+                        scratch.tried[i] = scratch.round;
+                        for item in &self.members[start as usize..(start + count) as usize] {
+                            if accepts(&item.wildcard, text) {
+                                visit(item.target);
+                            }
+                        }
+                    }
+                    break;
+                }
+                i = (i + 1) & (self.slots.len() - 1);
+            }
+        }
+    }
+}
+
+struct BitParallel {
+    words: usize,
+    /// Row of each byte in `rows`; row 0 is empty.
+    class: [u8; 256],
+    /// `rows[class * words + word]`: positions that this byte satisfies.
+    rows: Vec<u64>,
+    first: Vec<u64>,
+    /// First positions of wildcards that begin with a star.
+    floating: Vec<u64>,
+    sticky: Vec<u64>,
+    last: Vec<u64>,
+    /// Number of targets before each word.
+    base: Vec<u32>,
+    targets: Vec<Target>,
+}
+
+impl BitParallel {
+    fn new(mut items: Vec<Tried>) -> Self {
+        let bits = |t: &Tried| t.wildcard.pieces.iter().map(|p| p.len()).sum::<usize>();
+        items.sort_by_key(bits);
+        let mut new = Self {
+            words: 0,
+            class: [0; 256],
+            rows: vec![],
+            first: vec![],
+            floating: vec![],
+            sticky: vec![],
+            last: vec![],
+            base: vec![],
+            targets: Vec::with_capacity(items.len()),
+        };
+        let mut classes = 1usize;
+        for byte in items.iter().flat_map(|t| &t.wildcard.pieces).flat_map(|p| p.iter()) {
+            if new.class[*byte as usize] == 0 {
+                // 255 different bytes at most: 0xff and 0xfe do not occur in WTF-8.
+                new.class[*byte as usize] = classes as u8;
+                classes += 1;
+            }
+        }
+        let mut used = 64;
+        let mut places: Vec<(usize, u8, u64)> = Vec::new();
+        for item in items {
+            let need = bits(&item);
+            if used + need > 64 {
+                used = 0;
+                new.words += 1;
+                new.base.push(new.targets.len() as u32);
+                for list in [&mut new.first, &mut new.floating, &mut new.sticky, &mut new.last] {
+                    list.push(0);
+                }
+            }
+            let word = new.words - 1;
+            new.first[word] |= 1 << used;
+            if item.wildcard.pieces[0].is_empty() {
+                new.floating[word] |= 1 << used;
+            }
+            let pieces = &item.wildcard.pieces;
+            for (n, piece) in pieces.iter().enumerate() {
+                for byte in piece.iter() {
+                    places.push((word, new.class[*byte as usize], 1 << used));
+                    used += 1;
+                }
+                // A star follows every piece but the last; before the first literal it is `floating`.
+                if n + 1 < pieces.len() && !piece.is_empty() {
+                    new.sticky[word] |= 1 << (used - 1);
+                }
+            }
+            new.last[word] |= 1 << (used - 1);
+            new.targets.push(item.target);
+        }
+        new.rows = vec![0; classes * new.words];
+        for (word, class, bit) in places {
+            new.rows[class as usize * new.words + word] |= bit;
+        }
+        new
+    }
+
+    fn each_match(&self, text: &[u8], scratch: &mut WildcardScratch, visit: &mut impl FnMut(Target)) {
+        let Some((&head, tail)) = text.split_first() else { return };
+        let words = self.words;
+        scratch.state.clear();
+        let row = &self.rows[self.class[head as usize] as usize * words..][..words];
+        scratch.state.extend(row.iter().zip(&self.first).map(|(r, f)| r & f));
+        let state = &mut scratch.state[..words];
+        let (first, floating, sticky) = (&self.first[..words], &self.floating[..words], &self.sticky[..words]);
+        for &byte in tail {
+            let row = &self.rows[self.class[byte as usize] as usize * words..][..words];
+            for w in 0..words {
+                let s = state[w];
+                state[w] = ((s << 1 & !first[w] | floating[w]) & row[w]) | (s & sticky[w]);
+            }
+        }
+        for w in 0..words {
+            let mut hits = state[w] & self.last[w];
+            while hits != 0 {
+                let bit = hits & hits.wrapping_neg();
+                let rank = (self.last[w] & (bit - 1)).count_ones();
+                visit(self.targets[(self.base[w] + rank) as usize]);
+                hits ^= bit;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Wildcard {
+        Wildcard { pieces: text.split('*').map(|p| p.as_bytes().into()).collect() }
+    }
+
+    /// Dynamic programming over (pattern, text), the plain meaning of stars.
+    fn plain(pattern: &[u8], text: &[u8]) -> bool {
+        let mut row: Vec<bool> = vec![false; text.len() + 1];
+        row[0] = true;
+        for &p in pattern {
+            let mut next = vec![false; text.len() + 1];
+            if p == b'*' {
+                let mut any = false;
+                for i in 0..=text.len() {
+                    any |= row[i];
+                    next[i] = any;
+                }
+            } else {
+                for i in 0..text.len() {
+                    next[i + 1] = row[i] && text[i] == p;
+                }
+            }
+            row = next;
+        }
+        row[text.len()]
+    }
+
+    #[test]
+    fn both_engines_equal_the_plain_meaning() {
+        let mut x = 88172645463325252u64;
+        let mut next = move |n: usize| {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            (x % n as u64) as usize
+        };
+        for round in 0..400 {
+            let letters: &[u8] = if round % 2 == 0 { b"ab" } else { b"abcdefgh" };
+            let mut patterns = Vec::new();
+            for _ in 0..1 + next(60) {
+                let mut p: Vec<u8> = Vec::new();
+                for _ in 0..1 + next(14) {
+                    if next(4) == 0 && p.last() != Some(&b'*') { p.push(b'*') } else { p.push(letters[next(letters.len())]) }
+                }
+                if p.contains(&b'*') && p.len() > 1 {
+                    patterns.push(String::from_utf8(p).unwrap());
+                }
+            }
+            let index = WildcardIndex::new(patterns.iter().enumerate().map(|(i, p)| (parse(p), Target::run(i as u32))).collect());
+            let mut scratch = WildcardScratch::default();
+            for _ in 0..20 {
+                let text: Vec<u8> = (0..next(20)).map(|_| letters[next(letters.len())]).collect();
+                let mut hits = vec![];
+                index.each_match(&text, &mut scratch, |t| hits.push(t.0 as usize));
+                hits.sort_unstable();
+                hits.dedup();
+                let want: Vec<usize> = (0..patterns.len()).filter(|i| plain(patterns[*i].as_bytes(), &text)).collect();
+                assert_eq!(hits, want, "{patterns:?} {:?}", String::from_utf8_lossy(&text));
+            }
+        }
+    }
+
+    #[test]
+    fn overlap_at_the_ends_is_no_match() {
+        assert!(!accepts(&parse("ab*ba"), b"aba") && accepts(&parse("ab*ba"), b"abba") && accepts(&parse("a*"), b"a"));
+    }
+}

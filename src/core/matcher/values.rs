@@ -1,0 +1,287 @@
+//! An event's values, prepared for lookup: one record a leaf, chained by path; hashes, number keys, addresses and
+//! folded texts computed only where a path's conditions ask for them.
+//!
+//! Long chains (big arrays) are handled apart, so that no event costs the product of its values and the candidates:
+//! equal values are met once, exact conditions use a sorted list, other verdicts are remembered.
+
+use crate::{
+    index::{
+        operands::{FALSE, NONE, NULL, OperandHasher, OperandId, OperandKind, TRUE},
+        segment::{Segment, need},
+    },
+    path::PathId,
+    value::{fold, ip::Ip, number},
+    walk::{Kind, Leaves},
+};
+
+/// A chain longer than this is long.
+const LONG: u32 = 16;
+
+/// One value.
+#[derive(Clone, Copy)]
+pub struct Value {
+    /// Its path.
+    pub path: PathId,
+    /// What it is.
+    pub kind: Kind,
+    copied: bool,
+    start: u32,
+    len: u32,
+    /// Its way through arrays.
+    pub trail: u32,
+    /// Next different value of the same path, or `NONE`.
+    pub next: u32,
+    /// Next value of the same path, or `NONE`.
+    pub next_all: u32,
+    hash: u64,
+    /// A number's key when it is comparable and asked for.
+    pub key: Option<u64>,
+    /// Its operand in the segment at hand.
+    pub operand: OperandId,
+    /// Index into `Values::addresses`, or `NONE`.
+    pub address: u32,
+    /// Index into `Values::folds`, or `NONE`.
+    pub fold: u32,
+}
+
+/// A string that reads as an address.
+pub struct Address {
+    /// The address.
+    pub ip: Ip,
+    hash: u64,
+    /// Its operand in the segment at hand.
+    pub operand: OperandId,
+}
+
+/// A folded text.
+pub struct Fold {
+    start: u32,
+    len: u32,
+    hash: u64,
+    /// Its operand in the segment at hand.
+    pub operand: OperandId,
+}
+
+/// The values of one path.
+#[derive(Clone, Copy)]
+pub struct Chain {
+    /// First value, or `NONE`.
+    pub first: u32,
+    count: u32,
+    /// Index into `Values::long` when the chain is long, or `NONE`.
+    pub long: u32,
+}
+
+const EMPTY: Chain = Chain { first: NONE, count: 0, long: NONE };
+
+/// The values of one event; reused.
+#[derive(Default)]
+pub struct Values {
+    /// In document order.
+    pub values: Vec<Value>,
+    chains: Vec<Chain>,
+    /// Addresses found.
+    pub addresses: Vec<Address>,
+    /// Folded texts made.
+    pub folds: Vec<Fold>,
+    folded: Vec<u8>,
+    /// Operands of long chains, sorted, for the segment at hand.
+    pub long: Vec<Vec<OperandId>>,
+    long_paths: Vec<PathId>,
+}
+
+impl Values {
+    /// Takes over the leaves of an event. `needs` says by path what to compute.
+    pub fn prepare(&mut self, text: &[u8], leaves: &Leaves, needs: &[u8], hasher: &OperandHasher) {
+        for value in &self.values {
+            self.chains[value.path as usize] = EMPTY;
+        }
+        if self.chains.len() < needs.len() {
+            self.chains.resize(needs.len(), EMPTY);
+        }
+        self.values.clear();
+        self.addresses.clear();
+        self.folds.clear();
+        self.folded.clear();
+        self.long_paths.clear();
+        for leaf in &leaves.leaves {
+            let Some(&need) = needs.get(leaf.path as usize) else { continue };
+            let source: &[u8] = if leaf.copied { &leaves.unescaped } else { text };
+            let bytes = &source[leaf.start as usize..(leaf.start + leaf.len) as usize];
+            let at = self.values.len() as u32;
+            let mut value = Value {
+                path: leaf.path,
+                kind: leaf.kind,
+                copied: leaf.copied,
+                start: leaf.start,
+                len: leaf.len,
+                trail: leaf.trail,
+                next: NONE,
+                next_all: NONE,
+                hash: 0,
+                key: None,
+                operand: NONE,
+                address: NONE,
+                fold: NONE,
+            };
+            match leaf.kind {
+                Kind::String => {
+                    if need & need::STRING != 0 {
+                        value.hash = hasher.hash(OperandKind::String, bytes);
+                    }
+                    if need & need::IP != 0
+                        && let Some(ip) = Ip::parse(bytes)
+                    {
+                        value.address = self.addresses.len() as u32;
+                        self.addresses.push(Address { ip, hash: hasher.hash(OperandKind::Ip, &ip.bytes()), operand: NONE });
+                    }
+                    if need & need::FOLDED != 0 {
+                        value.fold = self.folds.len() as u32;
+                        let start = self.folded.len();
+                        fold::fold_into(bytes, &mut self.folded);
+                        let hash = hasher.hash(OperandKind::Folded, &self.folded[start..]);
+                        self.folds.push(Fold { start: start as u32, len: (self.folded.len() - start) as u32, hash, operand: NONE });
+                    }
+                }
+                Kind::Number if need & need::NUMBER != 0 => {
+                    value.key = number::comparable(bytes);
+                    value.hash = match value.key {
+                        Some(key) => hasher.hash(OperandKind::Number, &key.to_be_bytes()),
+                        None => hasher.hash(OperandKind::NumberText, bytes),
+                    };
+                }
+                _ => {}
+            }
+            let chain = &mut self.chains[leaf.path as usize];
+            value.next = chain.first;
+            value.next_all = chain.first;
+            chain.first = at;
+            chain.count += 1;
+            if chain.count == LONG + 1 {
+                self.long_paths.push(leaf.path);
+            }
+            self.values.push(value);
+        }
+        for n in 0..self.long_paths.len() {
+            self.link_different(self.long_paths[n], n as u32, text, &leaves.unescaped);
+        }
+    }
+
+    /// Relinks a long chain so that `next` skips values that are equal to one before them.
+    fn link_different(&mut self, path: PathId, n: u32, text: &[u8], unescaped: &[u8]) {
+        let mut order: Vec<u32> = Vec::new();
+        let mut at = self.chains[path as usize].first;
+        while at != NONE {
+            order.push(at);
+            at = self.values[at as usize].next_all;
+        }
+        let values = &self.values;
+        let bytes = |i: u32| values[i as usize].bytes(text, unescaped);
+        order.sort_unstable_by(|&a, &b| {
+            let (va, vb) = (&values[a as usize], &values[b as usize]);
+            (va.kind as u8, va.hash).cmp(&(vb.kind as u8, vb.hash)).then_with(|| bytes(a).cmp(bytes(b)))
+        });
+        order.dedup_by(|a, b| values[*a as usize].kind == values[*b as usize].kind && bytes(*a) == bytes(*b));
+        for pair in order.windows(2) {
+            self.values[pair[0] as usize].next = pair[1];
+        }
+        self.values[order[order.len() - 1] as usize].next = NONE;
+        let chain = &mut self.chains[path as usize];
+        // `first` serves both orders: the chain of all values keeps its own start through `next_all` of the last leaf.
+        chain.long = n;
+        self.long_start(path, order[0]);
+    }
+
+    /// The chain of different values starts at `start`; the chain of all keeps starting where it did.
+    fn long_start(&mut self, path: PathId, start: u32) {
+        let n = self.chains[path as usize].long as usize;
+        if self.long.len() <= n {
+            self.long.resize_with(n + 1, Vec::new);
+        }
+        self.long[n].clear();
+        self.long[n].push(start);
+    }
+
+    /// First value of a path in the order of `next`, or `NONE`.
+    #[inline]
+    pub fn first(&self, path: PathId) -> u32 {
+        match self.chains.get(path as usize) {
+            Some(chain) if chain.long != NONE => self.long[chain.long as usize][0],
+            Some(chain) => chain.first,
+            None => NONE,
+        }
+    }
+
+    /// First value of a path in the order of `next_all`, or `NONE`.
+    #[inline]
+    pub fn first_of_all(&self, path: PathId) -> u32 {
+        self.chains.get(path as usize).map_or(NONE, |c| c.first)
+    }
+
+    /// Whether the path's chain is long; then `contains` answers exact questions.
+    #[inline]
+    pub fn is_long(&self, path: PathId) -> bool {
+        self.chains.get(path as usize).is_some_and(|c| c.long != NONE)
+    }
+
+    /// Whether a long chain has a value of this operand.
+    pub fn contains(&self, path: PathId, operand: OperandId) -> bool {
+        self.long[self.chains[path as usize].long as usize][1..].binary_search(&operand).is_ok()
+    }
+
+    /// Looks the values up in a segment.
+    pub fn resolve(&mut self, segment: &Segment, text: &[u8], unescaped: &[u8]) {
+        for value in &mut self.values {
+            let need = segment.need(value.path);
+            value.operand = match value.kind {
+                Kind::String if need & need::STRING != 0 => {
+                    segment.operands.find(value.hash, OperandKind::String, value.bytes(text, unescaped))
+                }
+                Kind::Number if need & need::NUMBER != 0 => match value.key {
+                    Some(key) => segment.operands.find(value.hash, OperandKind::Number, &key.to_be_bytes()),
+                    None => segment.operands.find(value.hash, OperandKind::NumberText, value.bytes(text, unescaped)),
+                },
+                Kind::True => TRUE,
+                Kind::False => FALSE,
+                Kind::Null => NULL,
+                _ => NONE,
+            };
+        }
+        for address in &mut self.addresses {
+            address.operand = segment.operands.find(address.hash, OperandKind::Ip, &address.ip.bytes());
+        }
+        for fold in &mut self.folds {
+            let bytes = &self.folded[fold.start as usize..(fold.start + fold.len) as usize];
+            fold.operand = segment.operands.find(fold.hash, OperandKind::Folded, bytes);
+        }
+        for n in 0..self.long_paths.len() {
+            let start = self.long[n][0];
+            self.long[n].truncate(1);
+            let mut at = start;
+            while at != NONE {
+                let value = &self.values[at as usize];
+                if value.operand != NONE {
+                    self.long[n].push(value.operand);
+                }
+                at = value.next;
+            }
+            self.long[n][1..].sort_unstable();
+        }
+    }
+
+    /// The folded text.
+    #[inline]
+    pub fn folded(&self, fold: u32) -> &[u8] {
+        let fold = &self.folds[fold as usize];
+        &self.folded[fold.start as usize..(fold.start + fold.len) as usize]
+    }
+}
+
+impl Value {
+    /// The text of a string, or the JSON text of a number.
+    #[inline]
+    pub fn bytes<'a>(&self, text: &'a [u8], unescaped: &'a [u8]) -> &'a [u8] {
+        let source = if self.copied { unescaped } else { text };
+        &source[self.start as usize..(self.start + self.len) as usize]
+    }
+}

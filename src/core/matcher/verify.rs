@@ -1,0 +1,213 @@
+//! Verification: does a condition, a field, a conjunction hold for the event at hand?
+
+use super::{arrays, values::{Value, Values}};
+use crate::{
+    error::EventErrorCode,
+    index::{
+        operands::{NONE, OperandId},
+        record::{Branch, Cond, ConjId, FieldRec, Form, HAS_OR, Op, SHARES_ARRAYS},
+        segment::Segment,
+        wildcard,
+    },
+    path::PathId,
+    value::fold,
+    walk::{Kind, Trail},
+};
+use crate::map::Map;
+
+/// An event under test against a segment: all that verification reads.
+pub struct Event<'a> {
+    /// The segment.
+    pub segment: &'a Segment,
+    /// The prepared values.
+    pub values: &'a Values,
+    /// The event's text.
+    pub text: &'a [u8],
+    /// Unescaped texts of values.
+    pub unescaped: &'a [u8],
+    /// The ways through arrays.
+    pub trails: &'a [Trail],
+}
+
+/// Verdicts that are dear and asked for again; lives as long as one event in one segment.
+#[derive(Default)]
+pub struct Memo {
+    conds: Map<(PathId, Cond), bool>,
+    conjs: Map<ConjId, bool>,
+    /// Working memory of the array check.
+    pub arrays: arrays::ArrayScratch,
+}
+
+impl Memo {
+    /// Forgets everything.
+    #[inline]
+    pub fn clear(&mut self) {
+        if !self.conds.is_empty() {
+            self.conds.clear();
+        }
+        if !self.conjs.is_empty() {
+            self.conjs.clear();
+        }
+    }
+}
+
+impl Event<'_> {
+    /// Whether one value satisfies a condition (never `Absent`).
+    pub fn value_holds(&self, value: &Value, cond: Cond) -> bool {
+        let segment = self.segment;
+        let operand = |arg: u32| segment.operands.bytes(arg);
+        let text = || (value.kind == Kind::String).then(|| value.bytes(self.text, self.unescaped));
+        let listed = || segment.records.list(cond.arg);
+        match cond.op {
+            Op::Exact => value.operand == cond.arg,
+            Op::Ip => value.address != NONE && self.values.addresses[value.address as usize].operand == cond.arg,
+            Op::IgnoreCase => text().is_some_and(|t| fold::meets_all(t, operand(cond.arg))),
+            Op::Prefix => text().is_some_and(|t| t.starts_with(operand(cond.arg))),
+            Op::PrefixIgnoreCase => text().is_some_and(|t| fold::meets_prefix(t, operand(cond.arg)).is_some()),
+            Op::Suffix => text().is_some_and(|t| t.ends_with(operand(cond.arg))),
+            Op::SuffixIgnoreCase => text().is_some_and(|t| fold::meets_suffix(t, operand(cond.arg))),
+            Op::Wildcard => text().is_some_and(|t| wildcard::accepts(&segment.records.wildcards[cond.arg as usize], t)),
+            Op::Range => value.key.is_some_and(|key| {
+                let range = &segment.records.ranges[cond.arg as usize];
+                range.lo <= key && key <= range.hi
+            }),
+            Op::Cidr => {
+                value.address != NONE
+                    && segment.records.cidrs[cond.arg as usize].contains(self.values.addresses[value.address as usize].ip)
+            }
+            Op::Present => true,
+            Op::Absent => false,
+            Op::NotExact => listed().binary_search(&value.operand).is_err(),
+            Op::NotPrefix => !text().is_some_and(|t| listed().iter().any(|o| t.starts_with(operand(*o)))),
+            Op::NotSuffix => !text().is_some_and(|t| listed().iter().any(|o| t.ends_with(operand(*o)))),
+            Op::NotIgnoreCase => !text().is_some_and(|t| listed().iter().any(|o| fold::meets_all(t, operand(*o)))),
+            Op::NotWildcard => {
+                !text().is_some_and(|t| listed().iter().any(|w| wildcard::accepts(&segment.records.wildcards[*w as usize], t)))
+            }
+        }
+    }
+
+    #[inline]
+    fn exact_holds(&self, path: PathId, operand: OperandId) -> bool {
+        let mut at = self.values.first(path);
+        if at != NONE && self.values.is_long(path) {
+            return self.values.contains(path, operand);
+        }
+        while at != NONE {
+            let value = &self.values.values[at as usize];
+            if value.operand == operand {
+                return true;
+            }
+            at = value.next;
+        }
+        false
+    }
+
+    /// Whether some value of the path satisfies the condition; `loose` lets absence pass, the array check decides it.
+    fn cond_holds(&self, path: PathId, cond: Cond, loose: bool, memo: &mut Memo) -> bool {
+        if cond.op == Op::Absent {
+            return loose || self.values.first(path) == NONE;
+        }
+        if cond.op == Op::Exact {
+            return self.exact_holds(path, cond.arg);
+        }
+        let any = || {
+            let mut at = self.values.first(path);
+            while at != NONE {
+                let value = &self.values.values[at as usize];
+                if self.value_holds(value, cond) {
+                    return true;
+                }
+                at = value.next;
+            }
+            false
+        };
+        if self.values.is_long(path) { *memo.conds.entry((path, cond)).or_insert_with(any) } else { any() }
+    }
+
+    /// Whether a field holds by itself.
+    #[inline]
+    pub fn field_holds(&self, field: &FieldRec, loose: bool, memo: &mut Memo) -> bool {
+        let path = field.path();
+        if let Some(operand) = field.exact() {
+            return self.exact_holds(path, operand);
+        }
+        match field.form() {
+            Form::One(cond) => self.cond_holds(path, cond, loose, memo),
+            Form::AnyExact(at) => self.any_exact_holds(path, self.segment.records.list(at)),
+            Form::Any(at) => self.segment.records.any(at).iter().any(|cond| self.cond_holds(path, *cond, loose, memo)),
+        }
+    }
+
+    /// Whether a value of the path is in a sorted list: the shorter side is walked, the longer searched.
+    fn any_exact_holds(&self, path: PathId, list: &[OperandId]) -> bool {
+        let mut at = self.values.first(path);
+        if at != NONE && self.values.is_long(path) && list.len() < 64 {
+            return list.iter().any(|operand| self.values.contains(path, *operand));
+        }
+        while at != NONE {
+            let value = &self.values.values[at as usize];
+            if value.operand != NONE && if list.len() <= 8 { list.contains(&value.operand) } else { list.binary_search(&value.operand).is_ok() } {
+                return true;
+            }
+            at = value.next;
+        }
+        false
+    }
+
+    fn groups_hold(&self, groups: &[Vec<Branch>], loose: bool, memo: &mut Memo) -> bool {
+        groups.iter().all(|group| group.iter().any(|branch| self.branch_holds(branch, loose, memo)))
+    }
+
+    /// Whether an alternative of `$or` holds, arrays aside.
+    pub fn branch_holds(&self, branch: &Branch, loose: bool, memo: &mut Memo) -> bool {
+        self.segment.records.branch_fields(branch).iter().all(|f| self.field_holds(f, loose, memo))
+            && self.groups_hold(&branch.groups, loose, memo)
+    }
+
+    /// Whether array elements can make a difference to fields that hold by themselves: two have values in arrays, or
+    /// one that asks for absence has any.
+    fn meets_in_arrays(&self, fields: &[FieldRec]) -> bool {
+        let mut inside = 0;
+        for field in fields {
+            let mut at = self.values.first_of_all(field.path());
+            if at != NONE && self.segment.records.may_be_absent(field) {
+                return true;
+            }
+            while at != NONE {
+                let value = &self.values.values[at as usize];
+                if value.trail != 0 {
+                    inside += 1;
+                    break;
+                }
+                at = value.next_all;
+            }
+        }
+        inside > 1
+    }
+
+    /// Whether a conjunction holds. `steps` is what the array check may still spend on this event.
+    #[inline]
+    pub fn conjunction_holds(&self, conj: ConjId, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
+        let records = &self.segment.records;
+        let rec = &records.conjs[conj as usize];
+        let loose = rec.flags & SHARES_ARRAYS != 0 && self.trails.len() > 1;
+        for field in records.fields_of(rec) {
+            if !self.field_holds(field, loose, memo) {
+                return Ok(false);
+            }
+        }
+        if rec.flags & HAS_OR != 0 && !self.groups_hold(&records.groups[rec.groups as usize], loose, memo) {
+            return Ok(false);
+        }
+        if !loose || rec.flags & HAS_OR == 0 && !self.meets_in_arrays(records.fields_of(rec)) {
+            return Ok(true);
+        }
+        if let Some(known) = memo.conjs.get(&conj) {
+            return Ok(*known);
+        }
+        let verdict = arrays::consistent(self, conj, memo, steps)?;
+        memo.conjs.insert(conj, verdict);
+        Ok(verdict)
+    }
+}

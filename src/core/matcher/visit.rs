@@ -1,0 +1,183 @@
+//! The visit of a segment: from the root, every value asks the node's table and families; targets are verified or
+//! visited in turn; what holds is handed out.
+
+use super::verify::{Event, Memo};
+use crate::{
+    error::EventErrorCode,
+    index::{
+        operands::NONE,
+        record::Target,
+        segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
+        table::NodeId,
+        wildcard::WildcardScratch,
+    },
+    walk::Kind,
+};
+
+/// Working memory of a visit; reused.
+#[derive(Default)]
+pub struct VisitScratch {
+    /// Remembered verdicts.
+    pub memo: Memo,
+    wildcards: WildcardScratch,
+    /// Targets found by the family at hand.
+    targets: Vec<Target>,
+    reversed: Vec<u8>,
+}
+
+/// What a visit produces.
+pub struct Hits<'a> {
+    /// Keys of the rules that match (place in the order, number), with repetitions.
+    pub keys: &'a mut Vec<u64>,
+    /// The reader's version.
+    pub version: u32,
+    /// Stop at the first match.
+    pub first_only: bool,
+    /// Steps that array checks may still take.
+    pub steps: usize,
+}
+
+impl Hits<'_> {
+    fn enough(&self) -> bool {
+        self.first_only && !self.keys.is_empty()
+    }
+}
+
+impl Event<'_> {
+    /// Visits the whole segment.
+    pub fn visit(&self, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        scratch.memo.clear();
+        self.visit_node(0, scratch, hits)
+    }
+
+    fn visit_node(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let segment = self.segment;
+        let node = &segment.nodes[id as usize];
+        let lanes = &segment.lanes[node.lanes.0 as usize..node.lanes.1 as usize];
+        if lanes.len() > self.values.values.len() {
+            // More paths than values: let each value ask, whether or not its path is among them.
+            for at in 0..self.values.values.len() as u32 {
+                self.ask(id, at, LANE_EXACT | LANE_IP | LANE_FOLDED, scratch, hits)?;
+            }
+        } else {
+            for lane in lanes {
+                let mut at = self.values.first(lane & 0xff_ffff);
+                while at != NONE {
+                    self.ask(id, at, *lane, scratch, hits)?;
+                    at = self.values.values[at as usize].next;
+                }
+            }
+        }
+        for &(path, family) in &segment.families[node.families.0 as usize..node.families.1 as usize] {
+            if hits.enough() {
+                return Ok(());
+            }
+            let mut at = self.values.first(path);
+            match family {
+                Family::Present(target) if at != NONE => self.follow(Target(target), scratch, hits)?,
+                Family::Absent(target) if at == NONE => self.follow(Target(target), scratch, hits)?,
+                Family::Present(_) | Family::Absent(_) => {}
+                _ => {
+                    let begin = scratch.targets.len();
+                    while at != NONE {
+                        self.gather(family, at, scratch);
+                        at = self.values.values[at as usize].next;
+                    }
+                    while scratch.targets.len() > begin {
+                        let target = scratch.targets.pop().expect("longer than begin");
+                        self.follow(target, scratch, hits)?;
+                    }
+                }
+            }
+        }
+        if node.residual != NO_RUN {
+            self.follow(Target::run(node.residual), scratch, hits)?;
+        }
+        Ok(())
+    }
+
+    /// One value asks a node's exact table.
+    #[inline]
+    fn ask(&self, node: NodeId, at: u32, lanes: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let value = &self.values.values[at as usize];
+        let mut verdict = Ok(());
+        let mut probe = |operand: u32| {
+            if operand != NONE {
+                self.segment.table.candidates(node, value.path, operand, |target| {
+                    if verdict.is_ok() && !hits.enough() {
+                        verdict = self.follow(target, scratch, hits);
+                    }
+                });
+            }
+        };
+        if lanes & LANE_EXACT != 0 {
+            probe(value.operand);
+        }
+        if lanes & LANE_IP != 0 && value.address != NONE {
+            probe(self.values.addresses[value.address as usize].operand);
+        }
+        if lanes & LANE_FOLDED != 0 && value.fold != NONE {
+            probe(self.values.folds[value.fold as usize].operand);
+        }
+        verdict
+    }
+
+    /// Targets of one family for one value.
+    fn gather(&self, family: Family, at: u32, scratch: &mut VisitScratch) {
+        let segment = self.segment;
+        let value = &self.values.values[at as usize];
+        let targets = &mut scratch.targets;
+        let string = value.kind == Kind::String;
+        let text = || value.bytes(self.text, self.unescaped);
+        match family {
+            Family::Prefix(n) if string => segment.affixes[n as usize].each_prefix(text(), &segment.operands, |t| targets.push(t)),
+            Family::FoldedPrefix(n) if string => {
+                segment.affixes[n as usize].each_prefix(self.values.folded(value.fold), &segment.operands, |t| targets.push(t));
+            }
+            Family::Suffix(n) | Family::FoldedSuffix(n) if string => {
+                let text = if matches!(family, Family::Suffix(_)) { text() } else { self.values.folded(value.fold) };
+                scratch.reversed.clear();
+                scratch.reversed.extend(text.iter().rev());
+                segment.affixes[n as usize].each_prefix(&scratch.reversed, &segment.operands, |t| targets.push(t));
+            }
+            Family::Range(n) => {
+                if let Some(key) = value.key {
+                    segment.ranges[n as usize].stab(key, |t| targets.push(t));
+                }
+            }
+            Family::Cidr(n) if value.address != NONE => {
+                segment.cidrs[n as usize].each_containing(self.values.addresses[value.address as usize].ip, |t| targets.push(t));
+            }
+            Family::Wildcard(n) if string => {
+                segment.wildcards[n as usize].each_match(text(), &mut scratch.wildcards, |t| targets.push(t));
+            }
+            _ => {}
+        }
+    }
+
+    fn follow(&self, target: Target, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let start = match target.get() {
+            Ok(node) => return self.visit_node(node, scratch, hits),
+            Err(start) => start,
+        };
+        let mut verdict = Ok(());
+        self.segment.each_of_run(start, |conj| {
+            if verdict.is_err() || hits.enough() {
+                return;
+            }
+            match self.conjunction_holds(conj, &mut scratch.memo, &mut hits.steps) {
+                Ok(true) => {
+                    let records = &self.segment.records;
+                    for &rule in records.rules_of(&records.conjs[conj as usize]) {
+                        if self.segment.alive(rule, hits.version) {
+                            hits.keys.push(self.segment.rules[rule as usize].key);
+                        }
+                    }
+                }
+                Ok(false) => {}
+                Err(code) => verdict = Err(code),
+            }
+        });
+        verdict
+    }
+}

@@ -1,0 +1,155 @@
+//! JSON lines in one call: the buffer is cut into pieces at line ends, threads take pieces in turn, and the results
+//! are joined in the order of the lines. A bad line is a value in the result, never the loss of the batch.
+
+use super::{RuleId, snapshot::{Scratch, Snapshot}};
+use crate::{
+    error::EventError,
+    walk::{Validation, lines},
+};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// A line that is no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineError {
+    /// Index of the event, from 0; blank lines do not count.
+    pub event: usize,
+    /// Where its line begins in the buffer, in bytes.
+    pub offset: usize,
+    /// What is wrong; its offset is within the line.
+    pub error: EventError,
+}
+
+/// Matches of many events.
+#[derive(Default)]
+pub struct Lines {
+    /// `rules[offsets[i]..offsets[i + 1]]` are the matches of event i.
+    pub offsets: Vec<u64>,
+    /// All matches.
+    pub rules: Vec<RuleId>,
+    /// Lines that are no events.
+    pub errors: Vec<LineError>,
+}
+
+/// Matches of many events, counted.
+#[derive(Default)]
+pub struct Counts {
+    /// By rule number: how many events it matched.
+    pub by_rule: Vec<u64>,
+    /// Number of events, bad ones included.
+    pub events: usize,
+    /// Lines that are no events.
+    pub errors: Vec<LineError>,
+}
+
+/// Size of a piece: large enough to make taking one cheap, small enough to divide the work evenly.
+const PIECE: usize = 256 << 10;
+
+impl Snapshot {
+    /// Matches every line, on `threads` threads (0 = as many as there are processors).
+    pub fn match_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Lines {
+        let parts = run(buffer, threads, |piece, base, scratch| {
+            let mut part = Lines { offsets: Vec::with_capacity(piece.len() / 512), ..Lines::default() };
+            for (at, line) in lines::lines(piece) {
+                match self.match_text(line, level, scratch) {
+                    Ok(()) => part.rules.extend_from_slice(&scratch.matches),
+                    Err(error) => part.errors.push(LineError { event: part.offsets.len(), offset: base + at, error }),
+                }
+                part.offsets.push(part.rules.len() as u64);
+            }
+            part
+        });
+        let mut all = Lines {
+            offsets: Vec::with_capacity(1 + parts.iter().map(|p| p.offsets.len()).sum::<usize>()),
+            rules: Vec::with_capacity(parts.iter().map(|p| p.rules.len()).sum()),
+            errors: Vec::new(),
+        };
+        all.offsets.push(0);
+        for part in parts {
+            let (events, matches) = (all.offsets.len() - 1, all.rules.len() as u64);
+            all.errors.extend(part.errors.into_iter().map(|e| LineError { event: e.event + events, ..e }));
+            all.offsets.extend(part.offsets.into_iter().map(|o| o + matches));
+            all.rules.extend(part.rules);
+        }
+        all
+    }
+
+    /// Counts the matches of every line, building no lists.
+    pub fn count_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Counts {
+        let parts = run(buffer, threads, |piece, base, scratch| {
+            let mut part = Counts::default();
+            for (at, line) in lines::lines(piece) {
+                match self.match_text(line, level, scratch) {
+                    Ok(()) => add(&mut part.by_rule, scratch.matches.iter().map(|rule| (*rule, 1))),
+                    Err(error) => part.errors.push(LineError { event: part.events, offset: base + at, error }),
+                }
+                part.events += 1;
+            }
+            part
+        });
+        let mut all = Counts::default();
+        for part in parts {
+            all.errors.extend(part.errors.into_iter().map(|e| LineError { event: e.event + all.events, ..e }));
+            all.events += part.events;
+            add(&mut all.by_rule, part.by_rule.into_iter().enumerate().map(|(rule, n)| (rule as RuleId, n)));
+        }
+        all
+    }
+}
+
+fn add(counts: &mut Vec<u64>, more: impl Iterator<Item = (RuleId, u64)>) {
+    for (rule, n) in more {
+        if counts.len() <= rule as usize {
+            counts.resize(rule as usize + 1, 0);
+        }
+        counts[rule as usize] += n;
+    }
+}
+
+/// Runs `work` over the pieces of the buffer (with each piece's place) and returns the results in order.
+fn run<T: Send>(buffer: &[u8], threads: usize, work: impl Fn(&[u8], usize, &mut Scratch) -> T + Sync) -> Vec<T> {
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        n => n,
+    };
+    let pieces = cut(buffer);
+    if threads == 1 || pieces.len() < 2 {
+        let mut scratch = Scratch::default();
+        return pieces.iter().map(|&(start, end)| work(&buffer[start..end], start, &mut scratch)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(pieces.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(pieces.len()) {
+            scope.spawn(|| {
+                let mut scratch = Scratch::default();
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&(start, end)) = pieces.get(at) else { return };
+                    let result = work(&buffer[start..end], start, &mut scratch);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_unstable_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Ranges of about `PIECE` bytes that end at line ends.
+fn cut(buffer: &[u8]) -> Vec<(usize, usize)> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    while start < buffer.len() {
+        let end = match buffer.get(start + PIECE..) {
+            Some(rest) => memchr::memchr(b'\n', rest).map_or(buffer.len(), |at| start + PIECE + at + 1),
+            None => buffer.len(),
+        };
+        pieces.push((start, end));
+        start = end;
+    }
+    pieces
+}

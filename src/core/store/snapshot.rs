@@ -1,0 +1,180 @@
+//! The reading side: one immutable state of a rule set, and everything that can be asked of it.
+
+use super::RuleId;
+use crate::{
+    error::EventError,
+    index::{operands::OperandHasher, segment::Segment},
+    limits::EventLimits,
+    matcher::{
+        values::Values,
+        verify::Event,
+        visit::{Hits, VisitScratch},
+    },
+    path::PathTrie,
+    pattern::tree::Pattern,
+    walk::{self, Leaves, Validation, WalkState},
+};
+use std::sync::Arc;
+
+/// One state of a rule set.
+pub struct Snapshot {
+    segments: Vec<Arc<Segment>>,
+    trie: Arc<PathTrie>,
+    /// By path: what any segment has to know about its values.
+    needs: Vec<u8>,
+    version: u32,
+    generation: u64,
+    hasher: OperandHasher,
+    limits: EventLimits,
+}
+
+/// Per-thread working memory; reused from event to event, also between rule sets.
+#[derive(Default)]
+pub struct Scratch {
+    /// Where a caller that walks something other than text (a Python dict) puts what it found.
+    pub leaves: Leaves,
+    /// The rules that matched, in the order in which they were put, each once.
+    pub matches: Vec<RuleId>,
+    walk: WalkState,
+    values: Values,
+    visit: VisitScratch,
+    keys: Vec<u64>,
+}
+
+/// Sizes of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Living rules.
+    pub rules: usize,
+    /// Conjunctions stored; equal ones count once.
+    pub conjunctions: usize,
+    /// Nodes of the path trie.
+    pub paths: usize,
+    /// Different texts, numbers and addresses.
+    pub operands: usize,
+    /// Memory of the index and the trie, in bytes.
+    pub size_bytes: usize,
+    /// The generation.
+    pub generation: u64,
+    /// Number of segments.
+    pub segments: usize,
+}
+
+impl Snapshot {
+    pub(super) fn new(
+        segments: Vec<Arc<Segment>>,
+        trie: Arc<PathTrie>,
+        version: u32,
+        generation: u64,
+        hasher: OperandHasher,
+        limits: EventLimits,
+    ) -> Self {
+        let mut needs = vec![0; trie.len()];
+        for segment in &segments {
+            needs.iter_mut().zip(&segment.needs).for_each(|(all, one)| *all |= one);
+        }
+        Self { segments, trie, needs, version, generation, hasher, limits }
+    }
+
+    /// Counts the changes of the set; every change that was made before a call is visible to it.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The paths that rules ask for.
+    pub fn trie(&self) -> &Arc<PathTrie> {
+        &self.trie
+    }
+
+    /// The limits on events.
+    pub fn limits(&self) -> &EventLimits {
+        &self.limits
+    }
+
+    /// Fills `scratch.matches` with the rules that match the event.
+    #[inline]
+    pub fn match_text(&self, event: &[u8], level: Validation, scratch: &mut Scratch) -> Result<(), EventError> {
+        walk::walk(event, &self.trie, level, &self.limits, &mut scratch.walk, &mut scratch.leaves)?;
+        self.find(event, false, scratch)
+    }
+
+    /// Whether any rule matches.
+    pub fn match_any(&self, event: &[u8], level: Validation, scratch: &mut Scratch) -> Result<bool, EventError> {
+        walk::walk(event, &self.trie, level, &self.limits, &mut scratch.walk, &mut scratch.leaves)?;
+        self.find(event, true, scratch)?;
+        Ok(!scratch.matches.is_empty())
+    }
+
+    /// Same as `match_text` for leaves already in `scratch.leaves`, all of them marked as copied.
+    pub fn match_leaves(&self, scratch: &mut Scratch) -> Result<(), EventError> {
+        self.find(&[], false, scratch)
+    }
+
+    fn find(&self, text: &[u8], first_only: bool, scratch: &mut Scratch) -> Result<(), EventError> {
+        scratch.keys.clear();
+        scratch.matches.clear();
+        scratch.values.prepare(text, &scratch.leaves, &self.needs, &self.hasher);
+        let mut hits = Hits { keys: &mut scratch.keys, version: self.version, first_only, steps: self.limits.max_array_steps };
+        for segment in &self.segments {
+            scratch.values.resolve(segment, text, &scratch.leaves.unescaped);
+            let event = Event {
+                segment,
+                values: &scratch.values,
+                text,
+                unescaped: &scratch.leaves.unescaped,
+                trails: &scratch.leaves.trails,
+            };
+            event.visit(&mut scratch.visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;
+        }
+        if scratch.keys.len() > 1 {
+            scratch.keys.sort_unstable();
+            scratch.keys.dedup();
+        }
+        scratch.matches.extend(scratch.keys.iter().map(|key| *key as RuleId));
+        Ok(())
+    }
+
+    /// The first segment with the event's values resolved in it, after a match; for explanations of a single rule.
+    pub(crate) fn prepared<'a>(&'a self, scratch: &'a Scratch) -> Option<(&'a Segment, &'a Values, &'a Leaves)> {
+        Some((self.segments.first()?, &scratch.values, &scratch.leaves))
+    }
+
+    /// The living rules in the order in which they were put.
+    pub fn rules(&self) -> Vec<RuleId> {
+        let mut keys: Vec<u64> = self
+            .segments
+            .iter()
+            .flat_map(|s| (0..s.rules.len() as u32).filter(|r| s.alive(*r, self.version)).map(|r| s.rules[r as usize].key))
+            .collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|key| key as RuleId).collect()
+    }
+
+    /// The pattern of a rule, read back from the index (equal in meaning to what was put). COST: linear in the rules.
+    pub fn pattern(&self, rule: RuleId) -> Option<Pattern> {
+        self.segments.iter().find_map(|s| {
+            (0..s.rules.len() as u32)
+                .find(|r| s.rules[*r as usize].key as RuleId == rule && s.alive(*r, self.version))
+                .map(|r| s.pattern(r, &self.trie))
+        })
+    }
+
+    /// All living rules with their patterns, in the order in which they were put.
+    pub fn patterns(&self) -> Vec<(RuleId, Pattern)> {
+        super::build::living(&self.segments, self.version, &self.trie).into_iter().map(|r| (r.key as RuleId, r.pattern)).collect()
+    }
+
+    /// Sizes.
+    pub fn stats(&self) -> Stats {
+        let sum = |f: &dyn Fn(&Segment) -> usize| self.segments.iter().map(|s| f(s)).sum();
+        Stats {
+            rules: sum(&|s| (0..s.rules.len() as u32).filter(|r| s.alive(*r, self.version)).count()),
+            conjunctions: sum(&|s| s.records.conjs.len()),
+            paths: self.trie.len() - 1,
+            operands: sum(&|s| s.operands.len() - 3),
+            size_bytes: sum(&Segment::size_bytes) + self.trie.bytes() + self.needs.capacity(),
+            generation: self.generation,
+            segments: self.segments.len(),
+        }
+    }
+}

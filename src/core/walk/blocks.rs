@@ -1,0 +1,241 @@
+//! Stage 1: for every 64 bytes of the text, bitmaps of the quotes, the brackets and the backslashes, and once for the
+//! whole text whether strings are closed, hold raw control characters, or anything is not ASCII.
+//! One bit a byte, the lowest first. The instruction set is a type parameter; everything here is inlined into a
+//! function that was compiled for it (see `dispatch`), so that the bit counts are single instructions too.
+//!
+//! SOURCE: Langdale & Lemire, "Parsing gigabytes of JSON per second" (2019), sections 3.1.1 and 3.1.2.
+//! INVARIANT: after `Blocks::fill` there is one block for every started 64 bytes and then a sentinel whose quotes and
+//! closing brackets are all set, so that a scan for either stops without asking for the end of the text.
+
+/// What is where in 64 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Quotes that open or close a string (not the escaped ones).
+    pub quote: u64,
+    /// `{` and `[` outside strings.
+    pub open: u64,
+    /// `}` and `]` outside strings.
+    pub close: u64,
+    /// All backslashes.
+    pub backslash: u64,
+}
+
+/// Sixty-four bytes seen by an instruction set: one mask for each question.
+#[derive(Clone, Copy, Debug)]
+pub struct Masks {
+    /// Equal to `"`.
+    pub quote: u64,
+    /// Equal to a backslash.
+    pub backslash: u64,
+    /// Equal to `{` or `[`.
+    pub open: u64,
+    /// Equal to `}` or `]`.
+    pub close: u64,
+    /// Below 0x20.
+    pub control: u64,
+    /// Not zero when any byte is above 0x7f.
+    pub high: u64,
+}
+
+/// An instruction set.
+pub trait Isa {
+    /// Looks at 64 bytes.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    unsafe fn masks(bytes: &[u8; 64]) -> Masks;
+
+    /// Bit i of the result is the parity of bits 0..=i: set from each opening quote to just before its closing one.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    unsafe fn prefix_parity(bits: u64) -> u64;
+}
+
+/// What stage 1 says about the text as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The last string is not closed.
+    pub unclosed: bool,
+    /// A raw control character stands inside a string.
+    pub control: bool,
+    /// A byte above 0x7f stands somewhere.
+    pub high: bool,
+    /// A backslash stands somewhere.
+    pub backslash: bool,
+}
+
+/// Makes the blocks of `text`.
+///
+/// # Safety
+/// The processor must have the instruction set `I`.
+#[inline(always)]
+pub unsafe fn fill<I: Isa>(text: &[u8], blocks: &mut Vec<Block>) -> Summary {
+    blocks.clear();
+    let whole = text.len() / 64;
+    blocks.reserve(whole + 2);
+    let mut state = State::default();
+    let (chunks, rest) = text.as_chunks::<64>();
+    for (chunk, slot) in chunks.iter().zip(blocks.spare_capacity_mut()) {
+        // SAFETY: passed on to the caller.
+        slot.write(unsafe { state.block::<I>(chunk) });
+    }
+    // SAFETY: `whole` slots were reserved and have just been written.
+    unsafe { blocks.set_len(whole) };
+    if !rest.is_empty() {
+        let mut last = [b' '; 64];
+        last[..rest.len()].copy_from_slice(rest);
+        // SAFETY: passed on to the caller.
+        blocks.push(unsafe { state.block::<I>(&last) });
+    }
+    blocks.push(Block { quote: !0, open: 0, close: !0, backslash: 0 });
+    Summary { unclosed: state.in_string != 0, control: state.control != 0, high: state.high != 0, backslash: state.backslash != 0 }
+}
+
+#[derive(Default)]
+struct State {
+    /// 1 when the last block ended with a backslash that escapes the next byte.
+    escape: u64,
+    /// All ones when the last block ended inside a string.
+    in_string: u64,
+    control: u64,
+    high: u64,
+    backslash: u64,
+}
+
+impl State {
+    /// # Safety
+    /// The processor must have the instruction set `I`.
+    #[inline(always)]
+    unsafe fn block<I: Isa>(&mut self, bytes: &[u8; 64]) -> Block {
+        // SAFETY: passed on to the caller.
+        let m = unsafe { I::masks(bytes) };
+        let quote = m.quote & !self.escaped(m.backslash);
+        // SAFETY: passed on to the caller.
+        let inside = unsafe { I::prefix_parity(quote) } ^ self.in_string;
+        self.in_string = ((inside as i64) >> 63) as u64;
+        self.control |= m.control & inside;
+        self.high |= m.high;
+        self.backslash |= m.backslash;
+        Block { quote, open: m.open & !inside, close: m.close & !inside, backslash: m.backslash }
+    }
+
+    /// The bytes that a backslash escapes: those after an odd run of backslashes.
+    #[inline(always)]
+    fn escaped(&mut self, backslash: u64) -> u64 {
+        if backslash | self.escape == 0 {
+            return 0;
+        }
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        let starts = backslash & !self.escape;
+        let follows = starts << 1 | self.escape;
+        let odd_starts = starts & !EVEN & !follows;
+        let (runs, carry) = odd_starts.overflowing_add(starts);
+        self.escape = carry as u64;
+        (EVEN ^ (runs << 1)) & follows
+    }
+}
+
+/// Eight bytes at a time in a general register; runs anywhere.
+pub struct Portable;
+
+impl Isa for Portable {
+    #[inline(always)]
+    unsafe fn masks(bytes: &[u8; 64]) -> Masks {
+        let mut m = Masks { quote: 0, backslash: 0, open: 0, close: 0, control: 0, high: 0 };
+        for (i, word) in bytes.as_chunks::<8>().0.iter().enumerate() {
+            let w = u64::from_le_bytes(*word);
+            // '[' and '{', ']' and '}' differ only in 0x20.
+            let lower = w | 0x20 * ONES;
+            let at = 8 * i;
+            m.quote |= gather(equal(w, b'"')) << at;
+            m.backslash |= gather(equal(w, b'\\')) << at;
+            m.open |= gather(equal(lower, b'{')) << at;
+            m.close |= gather(equal(lower, b'}')) << at;
+            m.control |= gather(zero(w & 0xe0 * ONES)) << at;
+            m.high |= w & TOPS;
+        }
+        m
+    }
+
+    #[inline(always)]
+    unsafe fn prefix_parity(bits: u64) -> u64 {
+        [1, 2, 4, 8, 16, 32].iter().fold(bits, |b, by| b ^ b << by)
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = 0x8080_8080_8080_8080;
+
+/// The top bit of every byte that is zero, and no other bit.
+#[inline(always)]
+fn zero(w: u64) -> u64 {
+    !(((w & !TOPS) + !TOPS) | w) & TOPS
+}
+
+#[inline(always)]
+fn equal(w: u64, byte: u8) -> u64 {
+    zero(w ^ byte as u64 * ONES)
+}
+
+/// The top bits of eight bytes as eight bits: the product moves bit 7 + 8i to bit 56 + i, without carries.
+#[inline(always)]
+fn gather(tops: u64) -> u64 {
+    ((tops >> 7).wrapping_mul(0x0102_0408_1020_4080)) >> 56
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same, one byte after the other.
+    fn naive(text: &[u8]) -> (Vec<Block>, Summary) {
+        let mut blocks = vec![Block::default(); text.len().div_ceil(64)];
+        let (mut inside, mut escaped, mut summary) = (false, false, Summary::default());
+        for (i, b) in text.iter().enumerate() {
+            let (block, bit) = (&mut blocks[i / 64], 1u64 << (i % 64));
+            if *b == b'"' && !escaped {
+                block.quote |= bit;
+                inside = !inside;
+            }
+            let within = inside;
+            if !within && matches!(b, b'{' | b'[') {
+                block.open |= bit;
+            }
+            if !within && matches!(b, b'}' | b']') {
+                block.close |= bit;
+            }
+            if *b == b'\\' {
+                block.backslash |= bit;
+                summary.backslash = true;
+            }
+            summary.control |= within && *b < 0x20;
+            summary.high |= *b > 0x7f;
+            escaped = *b == b'\\' && !escaped;
+        }
+        summary.unclosed = inside;
+        blocks.push(Block { quote: !0, open: 0, close: !0, backslash: 0 });
+        (blocks, summary)
+    }
+
+    #[test]
+    fn every_instruction_set_sees_what_a_bytewise_reader_sees() {
+        const COMMON: &[u8] = b"\"\\\\\\{}[]:,a \x1f\x7f[{;Z";
+        let mut seed = 7u64;
+        let mut blocks = Vec::new();
+        for round in 0..4000 {
+            let len = round % 260;
+            let text: Vec<u8> = (0..len)
+                .map(|_| {
+                    seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                    let r = (seed >> 33) as usize;
+                    if r % 11 == 0 { (r >> 8) as u8 } else { COMMON[(r >> 8) % COMMON.len()] }
+                })
+                .collect();
+            let expected = naive(&text);
+            // SAFETY: runs anywhere.
+            let summary = unsafe { fill::<Portable>(&text, &mut blocks) };
+            assert_eq!((&blocks, summary), (&expected.0, expected.1));
+        }
+    }
+}
