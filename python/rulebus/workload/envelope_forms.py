@@ -1,4 +1,4 @@
-"""How rules for the envelope events are written, as tables: the ten broad rules, and a form for each kind of event.
+"""How rules for the envelope events are written, as tables: ten broad rules, a form for each kind of event.
 
 Relies on `entities` for the names that events carry; must never draw a random value outside the functions
 that a form holds.
