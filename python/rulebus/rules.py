@@ -1,8 +1,8 @@
 """Rules files: a JSON object name → pattern, JSON lines of {"name", "pattern"}, or a folder of NAME.json.
 
-Every rule keeps the exact text of its pattern and where it stands, so that an error in a pattern is reported at its
-line and column in the file. One bad rule or line does not hide the others.
-Relies on `errors`; must never judge a pattern itself (that is the engine's work).
+Every rule keeps the exact text of its pattern and where it stands, so that an error in a pattern is reported
+at its line and column in the file. One bad rule or line does not hide the others. Relies on `errors`; must
+never judge a pattern itself (that is the engine's work).
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ class RulesFile:
 
 
 def load_rules(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Name → text of the pattern, ready for `Matcher`; raises the file's first `RulesFileError` if it has one.
+    """Name → text of the pattern, ready for `Matcher`; raises the file's first `RulesFileError` if it has
+    one.
 
     >>> import tempfile, pathlib
     >>> file = pathlib.Path(tempfile.mkdtemp(), "rules.json")
@@ -148,7 +149,8 @@ def parse_rules(content: bytes, file: str) -> RulesFile:
 
 
 def _empty(document: Document, message: str) -> RulesFileError:
-    expected = 'an object {"NAME": PATTERN, …}, lines of {"name": "NAME", "pattern": PATTERN}, or a folder of NAME.json'
+    lines = 'lines of {"name": "NAME", "pattern": PATTERN}'
+    expected = f'an object {{"NAME": PATTERN, …}}, {lines}, or a folder of NAME.json'
     return RulesFileError("rules-empty", message, document, 0, expected)
 
 
@@ -188,7 +190,9 @@ def _collect(entries: Iterator[RuleText | RulesFileError]) -> RulesFile:
             line, _ = first.document.place(first.offset)
             message = f"the name {json.dumps(entry.name, ensure_ascii=False)} already stands at line {line}"
             expected = "every name once; rename one of the two, or remove it"
-            problems.append(RulesFileError("rules-duplicate", message, entry.document, entry.offset, expected))
+            problems.append(
+                RulesFileError("rules-duplicate", message, entry.document, entry.offset, expected)
+            )
         else:
             rules[entry.name] = entry
     return RulesFile(tuple(rules.values()), tuple(problems))
@@ -211,7 +215,9 @@ def _value(text: str, start: int) -> tuple[object, int]:
     try:
         return _decoder.raw_decode(text, start)
     except json.JSONDecodeError as error:
-        raise _BadJsonError(error.msg[0].lower() + error.msg[1:], min(error.pos, max(0, len(text) - 1))) from None
+        raise _BadJsonError(
+            error.msg[0].lower() + error.msg[1:], min(error.pos, max(0, len(text) - 1))
+        ) from None
     except RecursionError:
         raise _BadJsonError("nested too deeply to be read", start) from None
 
@@ -276,7 +282,9 @@ def _line_entry(document: Document, line: str, start: int) -> RuleText | RulesFi
             if key == "name":
                 name, _ = _value(line, begin)
                 if line[begin] != '"':
-                    return RulesFileError("rules-entry", "the name is not a string", document, start + begin, form)
+                    return RulesFileError(
+                        "rules-entry", "the name is not a string", document, start + begin, form
+                    )
             elif key == "pattern":
                 pattern = (begin, end)
     except _BadJsonError as error:

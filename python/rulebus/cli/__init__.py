@@ -1,8 +1,8 @@
 """The command `rulebus`: one file per command, this one gathers them and turns failures into exit statuses.
 
-0 done; 1 a negative answer (a rule is bad, an event does not match, a line is no event); 2 bad use or bad input;
-130 interrupted; 141 the reader of the output went away.
-Relies on click; must never import rich outside `terminal`.
+0 done; 1 a negative answer (a rule is bad, an event does not match, a line is no event); 2 bad use or bad
+input; 130 interrupted; 141 the reader of the output went away. Relies on click; must never import rich
+outside `terminal`.
 """
 
 from __future__ import annotations

@@ -20,15 +20,27 @@ __all__ = ["check"]
 
 _PLAIN_OR = re.compile(r'"\$or"[ \t\r\n]*:')
 _OPERATORS = frozenset(
-    ("exactly", "prefix", "suffix", "equals-ignore-case", "wildcard", "anything-but", "numeric", "cidr", "exists")
+    (
+        "exactly",
+        "prefix",
+        "suffix",
+        "equals-ignore-case",
+        "wildcard",
+        "anything-but",
+        "numeric",
+        "cidr",
+        "exists",
+    )
 )
 
 
 @click.command(short_help="Validate rules files.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON line per finding, and a last one with the totals.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON line per finding, and a last one with the totals."
+)
 @click.argument("rules", nargs=-1, required=True)
 def check(as_json: bool, rules: tuple[str, ...]) -> int:
-    """Validate RULES (files or folders): every bad rule with file, place, what was expected and how to mend it.
+    """Validate RULES (files or folders) and report every bad rule: place, what was expected, remedy.
 
     Exits with 1 when a rule is bad. Warnings do not change the exit status.
 
@@ -75,16 +87,18 @@ def _show(finding: dict[str, Any], text: str, as_json: bool) -> None:
 
 def _of_problem(problem: RulesFileError) -> dict[str, Any]:
     return {
-        "severity": "error", "file": problem.file, "rule": None, "code": problem.code, "message": problem.message, "pointer": None,
-        "line": problem.line, "column": problem.column, "expected": problem.expected, "aws_message": None,
+        "severity": "error", "file": problem.file, "rule": None, "code": problem.code,
+        "message": problem.message, "pointer": None, "line": problem.line, "column": problem.column,
+        "expected": problem.expected, "aws_message": None,
     }  # fmt: skip
 
 
 def _of_error(rule: RuleText, error: PatternError) -> dict[str, Any]:
     line, column = rule.locate(error)
     return {
-        "severity": "error", "file": rule.document.file, "rule": rule.name, "code": error.code, "message": error.message,
-        "pointer": error.pointer, "line": line, "column": column, "expected": error.expected, "aws_message": error.aws_message,
+        "severity": "error", "file": rule.document.file, "rule": rule.name, "code": error.code,
+        "message": error.message, "pointer": error.pointer, "line": line, "column": column,
+        "expected": error.expected, "aws_message": error.aws_message,
     }  # fmt: skip
 
 
@@ -101,14 +115,17 @@ def _plain_or(rule: RuleText) -> Iterator[tuple[dict[str, Any], str]]:
             offset = rule.offset + place.start()
             line, column = rule.document.place(offset)
             finding = {
-                "severity": "warning", "file": rule.document.file, "rule": rule.name, "code": "plain-or", "message": message,
-                "pointer": pointer, "line": line, "column": column, "expected": expected, "aws_message": None,
+                "severity": "warning", "file": rule.document.file, "rule": rule.name, "code": "plain-or",
+                "message": message,
+                "pointer": pointer, "line": line, "column": column,
+                "expected": expected, "aws_message": None,
             }  # fmt: skip
             name = json.dumps(rule.name, ensure_ascii=False)
             yield (
                 finding,
                 (
-                    f"Warning[plain-or]: {message}\n  in {rule.document.file}, rule {name}, at {pointer}, line {line}, column {column}\n"
+                    f"Warning[plain-or]: {message}\n"
+                    f"  in {rule.document.file}, rule {name}, at {pointer}, line {line}, column {column}\n"
                     f"{rule.document.excerpt(offset, 5)}\n  expected {expected}"
                 ),
             )
@@ -124,12 +141,17 @@ def _ors(pattern: str) -> Iterator[tuple[str, bool]]:
     while stack:
         pointer, value = stack.pop()
         if isinstance(value, _Members):
-            below = [(f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}", member) for key, member in value]
+            below = [
+                (f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}", member) for key, member in value
+            ]
             stack.extend(reversed(below))
         elif isinstance(value, list):
             stack.extend(reversed([(f"{pointer}/{index}", member) for index, member in enumerate(value)]))
         if pointer.endswith("/$or"):
-            yield pointer, not isinstance(value, list) or isinstance(value, _Members) or any(map(_no_branch, value))
+            yield (
+                pointer,
+                not isinstance(value, list) or isinstance(value, _Members) or any(map(_no_branch, value)),
+            )
 
 
 def _no_branch(element: object) -> bool:

@@ -20,7 +20,11 @@ __all__ = ["explain"]
 @click.option("--rules", "-r", required=True, metavar="R", help="Rules file or folder.")
 @click.option("--rule", "-n", "name", required=True, metavar="NAME", help="Name of the rule.")
 @click.option(
-    "--validation", type=VALIDATION, default="checked", show_default=True, help="How closely the event is checked."
+    "--validation",
+    type=VALIDATION,
+    default="checked",
+    show_default=True,
+    help="How closely the event is checked.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The explanation as one JSON object.")
 @click.argument("event")

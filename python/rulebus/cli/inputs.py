@@ -85,7 +85,9 @@ def chunks(paths: tuple[str, ...]) -> Iterator[Chunk]:
             reason = "permission denied" if os.path.exists(path) else "no such file"
             raise InputError(f"rulebus: cannot read {path}: {reason}")
         if path != "-" and os.path.isdir(path):
-            raise InputError(f"rulebus: cannot read {path}: it is a folder; events come in files of JSON lines")
+            raise InputError(
+                f"rulebus: cannot read {path}: it is a folder; events come in files of JSON lines"
+            )
     for path in paths:
         if path == "-":
             yield from _lines(sys.stdin.buffer, "-")

@@ -1,6 +1,7 @@
 """`rulebus match`: JSON lines of events in, one JSON line out per event with the rules that match.
 
-Relies on `Matcher.match_lines` and `count_lines`; must never change the order of lines or lose one to a bad neighbour.
+Relies on `Matcher.match_lines` and `count_lines`; must never change the order of lines or lose one to a bad
+neighbour.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["match"]
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Threads; 0 for one per processor.",
+    help="0: one per processor.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first line that is no event.")
 @click.option(
@@ -36,13 +37,19 @@ __all__ = ["match"]
 @click.option("--json", "as_json", is_flag=True, help="JSON output; it is JSON in any case.")
 @click.argument("events", nargs=-1)
 def match(
-    rules: str, count: bool, threads: int, strict: bool, validation: str, as_json: bool, events: tuple[str, ...]
+    rules: str,
+    count: bool,
+    threads: int,
+    strict: bool,
+    validation: str,
+    as_json: bool,
+    events: tuple[str, ...],
 ) -> int:
     """Match JSON lines of EVENTS (files, or standard input) against rules.
 
-    Prints {"line": 1, "rules": ["name", ...]} for each event, in the order of the input; with several files also
-    "file". Blank lines are passed over. A line that is no event is reported on standard error and does not stop the
-    run; the exit status is 1 then.
+    Prints {"line": 1, "rules": ["name", ...]} for each event, in the order of the input; with several files
+    also "file". Blank lines are passed over. A line that is no event is reported on standard error and does
+    not stop the run; the exit status is 1 then.
 
     \b
     Examples:
@@ -94,12 +101,14 @@ class _Run:
                 if self.stopped:
                     break
             else:
-                lines.append(b'%b%d, "rules": [%b]}\n' % (head, number, b", ".join([texts[name] for name in names])))
+                lines.append(
+                    b'%b%d, "rules": [%b]}\n' % (head, number, b", ".join([texts[name] for name in names]))
+                )
         sys.stdout.buffer.write(b"".join(lines))
         sys.stdout.buffer.flush()
 
     def count(self, chunk: Chunk) -> None:
-        """Add the chunk's matches to the counts; with `strict`, those of the lines before the first bad one."""
+        """Add the chunk's matches to the counts; with `strict`, those before the first bad line."""
         result = self.matcher.count_lines(chunk.data, threads=self.threads)
         if result.errors:
             numbers = chunk.numbers(result.events)
@@ -115,11 +124,9 @@ class _Run:
     def _report(self, chunk: Chunk, number: int, error: EventError) -> None:
         self.bad += 1
         self.stopped = self.strict
-        where = f"{chunk.file}, line {number}, byte {error.offset}"
-        click.echo(
-            f"EventError[{error.code}]: {error.message}\n  in {where}\n{_excerpt(chunk.line(number), error.offset)}",
-            err=True,
-        )
+        where = f"  in {chunk.file}, line {number}, byte {error.offset}"
+        excerpt = _excerpt(chunk.line(number), error.offset)
+        click.echo(f"EventError[{error.code}]: {error.message}\n{where}\n{excerpt}", err=True)
 
 
 def _excerpt(line: bytes, offset: int) -> str:

@@ -57,12 +57,16 @@ def table(title: str, rows: Sequence[tuple[str, ...]], *, head: tuple[str, ...] 
             pad_edge=False,
         )
         for column, name in enumerate(head or [""] * len(rows[0])):
-            shown.add_column(name, justify="right" if column else "left", style="cyan" if not column else None)
+            shown.add_column(
+                name, justify="right" if column else "left", style="cyan" if not column else None
+            )
         for row in rows:
             shown.add_row(*row)
         screen.print(shown)
         return
-    widths = [max(len(row[column]) for row in [*rows, *([head] if head else [])]) for column in range(len(rows[0]))]
+    widths = [
+        max(len(row[column]) for row in [*rows, *([head] if head else [])]) for column in range(len(rows[0]))
+    ]
     rule = "  ".join("-" * width for width in widths)
     click.echo(f"{title}\n{rule}")
     for row in [*([head] if head else []), *rows]:
@@ -79,7 +83,9 @@ def table(title: str, rows: Sequence[tuple[str, ...]], *, head: tuple[str, ...] 
 class Progress:
     """A bar on standard error, if that is a terminal, from the moment the work has taken a second."""
 
-    def __init__(self, label: str, total: int | None, *, patience_s: float = _PATIENCE_S, shown: bool = True) -> None:
+    def __init__(
+        self, label: str, total: int | None, *, patience_s: float = _PATIENCE_S, shown: bool = True
+    ) -> None:
         self.label, self.total, self.done = label, total, 0
         self._begin = time.monotonic()
         self._next = self._begin + patience_s if shown and sys.stderr.isatty() else float("inf")

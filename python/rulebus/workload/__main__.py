@@ -70,7 +70,9 @@ def _lines(given: argparse.Namespace) -> Iterator[bytes]:
 
 def _named(pairs: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[bytes]:
     for name, pattern in pairs:
-        yield json.dumps({"name": name, "pattern": pattern}, separators=(",", ":"), ensure_ascii=False).encode()
+        yield json.dumps(
+            {"name": name, "pattern": pattern}, separators=(",", ":"), ensure_ascii=False
+        ).encode()
 
 
 if __name__ == "__main__":

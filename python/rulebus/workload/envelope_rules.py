@@ -29,7 +29,9 @@ stars on one field.
 _LEVEL = {"simple": 0, "exact": 0, "common": 1, "full": 2, "hard": 2}
 
 
-def rules(mix: str, n: int, seed: int = 11, *, entities: int = 1_000_000) -> Iterator[tuple[str, dict[str, Any]]]:
+def rules(
+    mix: str, n: int, seed: int = 11, *, entities: int = 1_000_000
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield `n` rules as (name, pattern); a smaller set is the beginning of a larger one.
 
     >>> [name for name, _ in rules("full", 2)]
@@ -134,7 +136,9 @@ def _burden(kind: str, pattern: dict[str, Any], chance: Chance) -> None:
         names = [f"acme-{chance.one(known.BUCKET_WORDS)}-{chance.below(500):03d}" for _ in range(2)]
         _put(pattern, "detail/bucket/name", [{"anything-but": names}], replace=True)
     elif kind == "shop":
-        _put(pattern, "detail/amount", [{"numeric": [">", round(1 + 899 * chance.random(), 2)]}], replace=True)
+        _put(
+            pattern, "detail/amount", [{"numeric": [">", round(1 + 899 * chance.random(), 2)]}], replace=True
+        )
     elif kind == "ecs":
         _put(
             pattern,

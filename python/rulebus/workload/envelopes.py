@@ -55,7 +55,9 @@ class _Writer:
         self.chance = chance
         self.region = weighted(known.REGIONS.items(), chance)
 
-    def _envelope(self, source: str, detail_type: str, account: str, region: str, resources: str, detail: str) -> str:
+    def _envelope(
+        self, source: str, detail_type: str, account: str, region: str, resources: str, detail: str
+    ) -> str:
         bits, random = self.chance.bits, self.chance.random
         u = f"{bits(128):032x}"
         day, hour, second = 1 + int(28 * random()), int(24 * random()), int(3600 * random())
@@ -79,7 +81,9 @@ class _Writer:
         name = known.instance(entity)
         detail = f'"instance-id":"{name}","state":"{self.chance.one(known.INSTANCE_STATES)}"'
         resource = f'"arn:aws:ec2:{region}:{account}:instance/{name}"'
-        return self._envelope("aws.ec2", "EC2 Instance State-change Notification", account, region, resource, detail)
+        return self._envelope(
+            "aws.ec2", "EC2 Instance State-change Notification", account, region, resource, detail
+        )
 
     def s3(self, entity: int) -> str:
         one, bits, between = self.chance.one, self.chance.bits, self.chance.between
@@ -100,7 +104,9 @@ class _Writer:
     def _size(self) -> int:
         """Bytes from a few to a few hundred million, most around 60,000 (a sum of draws is nearly normal)."""
         random = self.chance.random
-        return int(2 ** (16 + 3.6 * 1.4142 * (random() + random() + random() + random() + random() + random() - 3.0)))
+        return int(
+            2 ** (16 + 3.6 * 1.4142 * (random() + random() + random() + random() + random() + random() - 3.0))
+        )
 
     def shop(self, entity: int) -> str:
         one, bits, between, random = (
@@ -180,7 +186,9 @@ class _Writer:
         region, account = self._place()
         caller, words, call = known.account(entity), known.WORDS, one(known.API_CALLS)
         role = f"{caller}:assumed-role/{one(('admin', 'deploy', 'readonly', 'ci'))}/session-{bits(24):06x}"
-        filters = ",".join([f'{{"key":"{one(words)}","values":["{one(words)}","{one(words)}"]}}' for _ in range(3)])
+        filters = ",".join(
+            [f'{{"key":"{one(words)}","values":["{one(words)}","{one(words)}"]}}' for _ in range(3)]
+        )
         detail = (
             f'"eventVersion":"1.09",'
             f'"userIdentity":{{"type":"{one(("AssumedRole", "AssumedRole", "IAMUser", "Root"))}",'
@@ -234,9 +242,14 @@ class _Writer:
             ]
         )
         groups = ",".join(
-            [f'{{"groupName":"{one(known.WORDS)}","groupId":"sg-{bits(64):016x}"}}' for _ in range(between(1, 4))]
+            [
+                f'{{"groupName":"{one(known.WORDS)}","groupId":"sg-{bits(64):016x}"}}'
+                for _ in range(between(1, 4))
+            ]
         )
-        tags = ",".join([f'{{"key":"{one(known.WORDS)}","value":"{self._words(2)}"}}' for _ in range(between(2, 9))])
+        tags = ",".join(
+            [f'{{"key":"{one(known.WORDS)}","value":"{self._words(2)}"}}' for _ in range(between(2, 9))]
+        )
         return (
             f'{{"instanceId":"{known.suspect(entity)}",'
             f'"instanceType":"{one(("m5.large", "c6i.xlarge", "t3.micro"))}",'

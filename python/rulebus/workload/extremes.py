@@ -135,5 +135,9 @@ def _overlapping_wildcards(count: int) -> Workload:
 
 def _anything_but_crowd(count: int) -> Workload:
     """Conditions that nearly every event satisfies, one different value each."""
-    rules: Rules = [(f"not-{k}", {"user": [{"anything-but": [f"user-{k}"]}], "hot": [f"h{k}"]}) for k in range(count)]
-    return rules, [json.dumps({"user": f"user-{k}", "hot": f"h{k + k % 2}"}).encode() for k in range(0, count, 50)]
+    rules: Rules = [
+        (f"not-{k}", {"user": [{"anything-but": [f"user-{k}"]}], "hot": [f"h{k}"]}) for k in range(count)
+    ]
+    return rules, [
+        json.dumps({"user": f"user-{k}", "hot": f"h{k + k % 2}"}).encode() for k in range(0, count, 50)
+    ]

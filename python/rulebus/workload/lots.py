@@ -128,7 +128,9 @@ def _addresses(chance: Chance) -> Iterator[str]:
         number = _house_number(chance)
         to = number if chance.random() < 0.86 else number + 2 * chance.between(1, 12)
         odd = "O" if number % 2 else "E"
-        yield (f'"FROM_ST":"{number}","TO_ST":"{to}","STREET":"{street()}","ST_TYPE":{kind()},"ODD_EVEN":"{odd}"')
+        yield (
+            f'"FROM_ST":"{number}","TO_ST":"{to}","STREET":"{street()}","ST_TYPE":{kind()},"ODD_EVEN":"{odd}"'
+        )
 
 
 def _house_number(chance: Chance) -> int:
@@ -185,7 +187,9 @@ class _Shape:
         return min(4000, int(200 / (1.0 - chance.random()) ** 0.77))
 
 
-def _feature(block: str, lot: str, own: str, address: str, polygon: list[tuple[float, float]], several: bool) -> bytes:
+def _feature(
+    block: str, lot: str, own: str, address: str, polygon: list[tuple[float, float]], several: bool
+) -> bytes:
     """One line; `own` is the unit's lot number in a condominium that stands on `lot`."""
     if several:
         polygon = [polygon[0], (polygon[1][0], LANDMARK_Y), *polygon[2:]]
