@@ -8,11 +8,15 @@ outside `terminal`.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
+
+import rulebus
 from rulebus.cli.check import check
 from rulebus.cli.demo import demo
 from rulebus.cli.explain import explain
@@ -21,8 +25,24 @@ from rulebus.cli.match import match
 __all__ = ["cli", "main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="rulebus", message="%(prog)s %(version)s")
+class _Ended(Exception):
+    """The run ended from outside; the argument is the exit status."""
+
+
+class _Group(click.Group):
+    """click would turn a closed pipe into status 1 and print an empty line when interrupted."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            raise _Ended(141) from None
+        except KeyboardInterrupt:
+            raise _Ended(130) from None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(rulebus.__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Match events against rules in the pattern language of AWS EventBridge.
 
@@ -48,18 +68,25 @@ for _command in (match, check, explain, demo):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names of rules may hold what the terminal's encoding has not.
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(args=arguments, prog_name="rulebus", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return 2
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\nrulebus: interrupted", err=True)
-        return 130
+    except _Ended as end:
+        status = end.args[0]
+        if status == 130:
+            click.echo("\nrulebus: interrupted", err=True)
+        else:
+            _silence()
     except BrokenPipeError:
+        status = 141
         _silence()
-        return 141
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         click.echo(f"rulebus: cannot read or write{where}: {error.strerror}", err=True)

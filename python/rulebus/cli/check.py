@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from rulebus.cli.inputs import rules_from
 from rulebus.errors import PatternError, RuleSetError
 from rulebus.matcher import Matcher
+
+from rulebus.cli.inputs import rules_from
 from rulebus.rules import RulesFileError, RuleText
 
 __all__ = ["check"]
@@ -59,7 +60,7 @@ def check(as_json: bool, rules: tuple[str, ...]) -> int:
             _show(_of_error(rule, error), rule.report(error), as_json)
         broken = {rule.name for rule, _ in errors}
         for rule in found.rules:
-            if rule.name not in broken and "$or" in rule.pattern:
+            if rule.name not in broken:
                 for finding, text in _plain_or(rule):
                     warnings += 1
                     _show(finding, text, as_json)
@@ -107,6 +108,8 @@ def _plain_or(rule: RuleText) -> Iterator[tuple[dict[str, Any], str]]:
 
     The n-th "$or" of the tree is the n-th key of that spelling in the text, since both go in document order.
     """
+    if "$or" not in rule.pattern:
+        return
     places = _PLAIN_OR.finditer(rule.pattern)
     message = '"$or" is an ordinary field here, not the operator'
     expected = 'an array of at least two objects as the operator: "$or": [{"field": [...]}, {"other": [...]}]'

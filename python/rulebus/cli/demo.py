@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rulebus.cli.terminal import Progress, human, table
 from rulebus.errors import EventError
 from rulebus.matcher import Matcher
+
+from rulebus.cli.terminal import Progress, human, table
 from rulebus.workload import envelopes, rules
 
 __all__ = ["demo"]
@@ -112,10 +113,10 @@ def demo(rule_count: int, events: int, seed: int, threads: int, as_json: bool) -
     return 0
 
 
-def _build(known: Rules, figures: _Figures) -> Matcher[str]:
+def _build(known: Rules, figures: _Figures) -> Matcher:
     before = _resident_bytes()
     begin = time.perf_counter()
-    matcher: Matcher[str] = Matcher(known)
+    matcher: Matcher = Matcher(known)
     figures.build_s = time.perf_counter() - begin
     after = _resident_bytes()
     if before is not None and after is not None:
@@ -143,7 +144,7 @@ def _blocks(
         yield b"\n".join(lines), len(lines)
 
 
-def _route(matcher: Matcher[str], block: bytes, count: int, figures: _Figures) -> None:
+def _route(matcher: Matcher, block: bytes, count: int, figures: _Figures) -> None:
     begin = time.perf_counter()
     result = matcher.match_lines(block, threads=figures.threads)
     figures.match_s += time.perf_counter() - begin
@@ -161,7 +162,7 @@ def _route(matcher: Matcher[str], block: bytes, count: int, figures: _Figures) -
 class _NearMiss:
     """Searches for an event that fails one condition of a rule and meets all others."""
 
-    def __init__(self, known: Rules, matcher: Matcher[str]) -> None:
+    def __init__(self, known: Rules, matcher: Matcher) -> None:
         self.known, self.matcher = known, matcher
         self.relaxed: dict[str, tuple[str, ...]] = {}
         patterns: Rules = {}
@@ -173,7 +174,7 @@ class _NearMiss:
                 patterns[name] = _without(pattern, paths[-1])
             if len(patterns) == _NEAR_MISS_RULES:
                 break
-        self.search: Matcher[str] | None = Matcher(patterns)
+        self.search: Matcher | None = Matcher(patterns)
         self.found: tuple[str, bytes] | None = None
 
     def look(self, block: bytes) -> None:

@@ -10,8 +10,10 @@ import json
 import sys
 
 import click
-from rulebus.cli.inputs import VALIDATION, InputError, build_matcher
 from rulebus.errors import EventError
+from rulebus.matcher import Validation
+
+from rulebus.cli.inputs import LEVELS, InputError, build_matcher
 
 __all__ = ["explain"]
 
@@ -21,14 +23,14 @@ __all__ = ["explain"]
 @click.option("--rule", "-n", "name", required=True, metavar="NAME", help="Name of the rule.")
 @click.option(
     "--validation",
-    type=VALIDATION,
+    type=LEVELS,
     default="checked",
     show_default=True,
     help="How closely the event is checked.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The explanation as one JSON object.")
 @click.argument("event")
-def explain(rules: str, name: str, validation: str, as_json: bool, event: str) -> int:
+def explain(rules: str, name: str, validation: Validation, as_json: bool, event: str) -> int:
     """Show why the rule NAME matches EVENT (a file with one event, "-", or the JSON text itself) or not.
 
     Exits with 0 when it matches and with 1 when it does not.

@@ -13,13 +13,14 @@ from typing import BinaryIO
 
 import click
 from rulebus.errors import RuleSetError
-from rulebus.matcher import Matcher
+from rulebus.matcher import Matcher, Validation
+
 from rulebus.rules import RulesFile, parse_rules, read_rules
 
 __all__ = ["Chunk", "InputError", "build_matcher", "chunks", "rules_from", "size_of"]
 
 CHUNK_BYTES = 8 << 20
-VALIDATION = click.Choice(["strict", "checked", "trusted"])
+LEVELS = click.Choice(["strict", "checked", "trusted"])
 
 
 class InputError(click.ClickException):
@@ -41,11 +42,11 @@ def rules_from(path: str) -> RulesFile:
         raise InputError(f"rulebus: cannot read {path}: {error.strerror}") from None
 
 
-def build_matcher(path: str, validation: str) -> Matcher[str]:
+def build_matcher(path: str, validation: Validation) -> Matcher:
     """A matcher with the rules of a file; every bad rule is reported before giving up."""
     found = rules_from(path)
     reports = [str(problem) for problem in found.problems]
-    matcher: Matcher[str] = Matcher(validation=validation)
+    matcher = Matcher(validation=validation)
     try:
         matcher.update((rule.name, rule.pattern) for rule in found.rules)
     except RuleSetError as error:
@@ -73,9 +74,12 @@ class Chunk:
         lines = self.data.split(b"\n")
         return [number for number, line in enumerate(lines, self.first_line) if line.strip(b" \t\r")]
 
-    def line(self, number: int) -> bytes:
-        """The text of a line."""
-        return self.data.split(b"\n")[number - self.first_line]
+    def place(self, offset: int) -> tuple[int, int, bytes]:
+        """The line number of an offset in the chunk, the offset within that line, and the line's text."""
+        start = self.data.rfind(b"\n", 0, offset) + 1
+        end = self.data.find(b"\n", start)
+        line = self.data[start : len(self.data) if end < 0 else end]
+        return self.first_line + self.data.count(b"\n", 0, start), offset - start, line
 
 
 def chunks(paths: tuple[str, ...]) -> Iterator[Chunk]:

@@ -10,10 +10,11 @@ import json
 import sys
 
 import click
-from rulebus.cli.inputs import VALIDATION, Chunk, InputError, build_matcher, chunks, size_of
-from rulebus.cli.terminal import Progress
 from rulebus.errors import EventError
-from rulebus.matcher import Matcher
+from rulebus.matcher import Matcher, Validation
+
+from rulebus.cli.inputs import LEVELS, Chunk, InputError, build_matcher, chunks, size_of
+from rulebus.cli.terminal import Progress
 
 __all__ = ["match"]
 
@@ -31,7 +32,7 @@ __all__ = ["match"]
 )
 @click.option("--strict", is_flag=True, help="Stop at the first line that is no event.")
 @click.option(
-    "--validation", type=VALIDATION, default="checked", show_default=True,
+    "--validation", type=LEVELS, default="checked", show_default=True,
     help="How closely events are checked: the whole line, what rules could see, or nothing that costs time.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="JSON output; it is JSON in any case.")
@@ -41,7 +42,7 @@ def match(
     count: bool,
     threads: int,
     strict: bool,
-    validation: str,
+    validation: Validation,
     as_json: bool,
     events: tuple[str, ...],
 ) -> int:
@@ -79,7 +80,7 @@ def match(
 class _Run:
     """One pass over the input."""
 
-    def __init__(self, matcher: Matcher[str], threads: int, strict: bool, *, several: bool) -> None:
+    def __init__(self, matcher: Matcher, threads: int, strict: bool, *, several: bool) -> None:
         self.matcher, self.threads, self.strict, self.several = matcher, threads, strict, several
         self.texts = {
             name: json.dumps(name, ensure_ascii=False).encode("utf-8", "backslashreplace") for name in matcher
@@ -97,7 +98,7 @@ class _Run:
         texts, lines = self.texts, []
         for number, names in zip(chunk.numbers(len(result)), result, strict=True):
             if isinstance(names, EventError):
-                self._report(chunk, number, names)
+                self._report(chunk, names)
                 if self.stopped:
                     break
             else:
@@ -110,29 +111,29 @@ class _Run:
     def count(self, chunk: Chunk) -> None:
         """Add the chunk's matches to the counts; with `strict`, those before the first bad line."""
         result = self.matcher.count_lines(chunk.data, threads=self.threads)
-        if result.errors:
-            numbers = chunk.numbers(result.events)
-            for index, error in result.errors:
-                self._report(chunk, numbers[index], error)
-                if self.stopped:
-                    lines = chunk.data.split(b"\n")[: numbers[index] - chunk.first_line]
-                    result = self.matcher.count_lines(b"\n".join(lines), threads=self.threads)
-                    break
+        for _, error in result.errors:
+            self._report(chunk, error)
+            if self.stopped:
+                before = chunk.data[: chunk.data.rfind(b"\n", 0, error.offset) + 1]
+                result = self.matcher.count_lines(before, threads=self.threads)
+                break
         for name, matches in result.counts.items():
             self.counts[name] += matches
 
-    def _report(self, chunk: Chunk, number: int, error: EventError) -> None:
+    def _report(self, chunk: Chunk, error: EventError) -> None:
         self.bad += 1
         self.stopped = self.strict
-        where = f"  in {chunk.file}, line {number}, byte {error.offset}"
-        excerpt = _excerpt(chunk.line(number), error.offset)
-        click.echo(f"EventError[{error.code}]: {error.message}\n{where}\n{excerpt}", err=True)
+        number, at, line = chunk.place(error.offset)
+        where = f"  in {chunk.file}, line {number}, byte {at}"
+        click.echo(
+            f"EventError[{error.code}]: {error.message}\n{where}\n{_excerpt(number, line, at)}", err=True
+        )
 
 
-def _excerpt(line: bytes, offset: int) -> str:
-    """Up to 80 bytes around the place, with a caret below it."""
-    start = max(0, offset - 50)
-    before = line[start:offset].decode("utf-8", "replace")
-    after = line[offset : start + 80].decode("utf-8", "replace")
-    text = "".join(c if c.isprintable() else " " for c in before + after.rstrip("\r"))
-    return f"  | {text}\n  | {' ' * len(before)}^"
+def _excerpt(number: int, line: bytes, at: int) -> str:
+    """Up to 80 bytes of the line around the place, with a caret below it."""
+    start = max(0, at - 50)
+    before = line[start:at].decode("utf-8", "replace")
+    after = line[at : start + 80].rstrip(b"\r").decode("utf-8", "replace")
+    text = "".join(c if c.isprintable() else " " for c in before + after)
+    return f"{number:5} | {text}\n      | {' ' * len(before)}^"
