@@ -236,6 +236,17 @@ mod tests {
             // SAFETY: runs anywhere.
             let summary = unsafe { fill::<Portable>(&text, &mut blocks) };
             assert_eq!((&blocks, summary), (&expected.0, expected.1));
+            #[cfg(target_arch = "x86_64")]
+            for instructions in crate::walk::Instructions::available() {
+                use crate::walk::{Instructions, x86};
+                // SAFETY: just found to be available.
+                let summary = match instructions {
+                    Instructions::Portable => continue,
+                    Instructions::Avx2 => unsafe { fill::<x86::Avx2>(&text, &mut blocks) },
+                    Instructions::Avx512 => unsafe { fill::<x86::Avx512>(&text, &mut blocks) },
+                };
+                assert_eq!((&blocks, summary), (&expected.0, expected.1), "{instructions:?}");
+            }
         }
     }
 }
