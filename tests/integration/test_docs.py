@@ -143,19 +143,22 @@ def test_every_pattern_code_is_documented_as_the_catalogue_says() -> None:
     assert re.findall(r"^\| `.*$", page, re.MULTILINE) == [row(code, *entry) for code, entry in codes.items()]
 
 
+def refusal(example: str) -> str | None:
+    """The code under which a pattern is refused, or None."""
+    try:
+        rulebus.Pattern(example)
+    except rulebus.PatternError as error:
+        return error.code
+    return None
+
+
 def test_examples_of_pattern_codes_are_refused_with_them() -> None:
     tried = 0
     for code, (_, example, _) in pattern_codes().items():
-        try:
-            rulebus.Pattern(example)
-        except rulebus.PatternError as error:
-            assert error.code == code, example
-            tried += 1
-        except UnicodeEncodeError:
+        if not example.isascii():
             continue
-        else:
-            # The few that are refused only under the small limits of the catalogue's own test.
-            assert any(
-                limit in code for limit in ("long", "deep", "many", "paths", "branches", "complexity")
-            ), code
-    assert tried > 30
+        # None: refused only under the small limits of the catalogue's own test.
+        limited = any(word in code for word in ("long", "deep", "many", "complexity"))
+        assert refusal(example) in ({code, None} if limited else {code}), example
+        tried += 1
+    assert tried > 50
