@@ -4,6 +4,7 @@
 use super::{kind, magnitude};
 use crate::{choices::Choices, generate, naive};
 use rulebus_core::{
+    compile::accept,
     limits::{EventLimits, PatternLimits},
     pattern,
     store::{Change, Put, RuleId, RuleSet, Scratch},
@@ -47,9 +48,9 @@ pub fn run(bytes: &[u8]) -> u64 {
 fn put(rule: &Value, replaces: Option<RuleId>) -> Put {
     let limits = PatternLimits::default();
     let text = rule.to_string();
-    let parsed = pattern::parse(text.as_bytes(), &limits).unwrap_or_else(|e| panic!("a valid pattern is refused: {e}\n{text}"));
+    let parsed = accept(text.as_bytes(), &limits).unwrap_or_else(|e| panic!("a valid pattern is refused: {e}\n{text}"));
     let printed = pattern::print(&parsed);
-    let pattern = pattern::parse(printed.as_bytes(), &limits).unwrap_or_else(|e| panic!("a printed pattern is refused: {e}\n{printed}"));
+    let pattern = accept(printed.as_bytes(), &limits).unwrap_or_else(|e| panic!("a printed pattern is refused: {e}\n{printed}"));
     Put { replaces, pattern }
 }
 

@@ -11,8 +11,8 @@
 //! pattern that has stars only needs no backtracking.
 
 use super::record::Target;
-use crate::pattern::tree::{Text, Wildcard};
 use crate::map::Map;
+use crate::pattern::tree::{Text, Wildcard};
 
 const GRAM: usize = 4;
 /// A gram that more wildcards share than this is no filter.
@@ -177,7 +177,17 @@ impl GramFilter {
             }
         }
         let mut few = Vec::new();
-        filtered = filtered.into_iter().filter_map(|(g, t)| if g == u32::MAX { few.push(t); None } else { Some((g, t)) }).collect();
+        filtered = filtered
+            .into_iter()
+            .filter_map(|(g, t)| {
+                if g == u32::MAX {
+                    few.push(t);
+                    None
+                } else {
+                    Some((g, t))
+                }
+            })
+            .collect();
         (few, filtered, parallel)
     }
 
