@@ -145,18 +145,22 @@ def test_all_bad_rules_are_named_at_once() -> None:
     error = caught.value
     assert [name for name, _ in error.errors] == [("no", 1), "nor"]
     assert [why.code for _, why in error.errors] == ["field-not-a-list", error.errors[1][1].code]
-    assert str(error).startswith("RuleSetError: 2 rules were refused; nothing was changed\nrule ('no', 1): PatternError[")
+    assert str(error).startswith(
+        "RuleSetError: 2 rules were refused; nothing was changed\nrule ('no', 1): PatternError["
+    )
 
 
 def test_a_long_list_of_bad_rules_is_cut() -> None:
     with pytest.raises(rulebus.RuleSetError) as caught:
-        rulebus.Matcher({number: "x" for number in range(1000)})
+        rulebus.Matcher(dict.fromkeys(range(1000), "x"))
     assert len(caught.value.errors) == 1000
     assert len(str(caught.value).splitlines()) < 80
     assert str(caught.value).endswith("... and 990 more, see .errors")
 
 
-@pytest.mark.parametrize("clone", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"])
+@pytest.mark.parametrize(
+    "clone", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"]
+)
 def test_errors_can_be_pickled_and_copied(clone: Any) -> None:
     for error in (refused(PATTERN), bad_event(b"{"), bad_event({"a": {1}}), rulebus.RulebusError("text")):
         twin = clone(error)

@@ -10,7 +10,10 @@ import rulebus
 
 PATTERN = {
     "source": ["shop.cart"],
-    "detail": {"total": [{"numeric": [">", 100]}], "$or": [{"tier": ["gold", "vip"]}, {"coupon": [{"exists": True}]}]},
+    "detail": {
+        "total": [{"numeric": [">", 100]}],
+        "$or": [{"tier": ["gold", "vip"]}, {"coupon": [{"exists": True}]}],
+    },
 }
 EVENT = {"source": "shop.cart", "detail": {"total": 80, "tier": "silver"}}
 
@@ -46,7 +49,11 @@ def test_it_prints_as_a_tree() -> None:
 @pytest.mark.parametrize("event", [EVENT, {"source": "shop.cart", "detail": {"total": 101, "coupon": 1}}, {}])
 def test_text_and_dict_are_explained_alike(event: dict[str, object]) -> None:
     pattern = rulebus.Pattern(PATTERN)
-    assert pattern.explain(event) == pattern.explain(json.dumps(event)) == pattern.explain(json.dumps(event).encode())
+    assert (
+        pattern.explain(event)
+        == pattern.explain(json.dumps(event))
+        == pattern.explain(json.dumps(event).encode())
+    )
     assert pattern.explain(event).matched == pattern.matches(event)
 
 

@@ -186,14 +186,20 @@ def test_validation_levels() -> None:
         rulebus.Matcher(validation="lenient")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("option", ["max_event_bytes", "max_event_depth", "max_pattern_bytes", "max_wildcard_complexity"])
-@pytest.mark.parametrize(("value", "error"), [(-1, ValueError), ("1", TypeError), (1.5, TypeError), (1 << 70, ValueError)])
+@pytest.mark.parametrize(
+    "option", ["max_event_bytes", "max_event_depth", "max_pattern_bytes", "max_wildcard_complexity"]
+)
+@pytest.mark.parametrize(
+    ("value", "error"), [(-1, ValueError), ("1", TypeError), (1.5, TypeError), (1 << 70, ValueError)]
+)
 def test_options_that_make_no_sense(option: str, value: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=option):
         rulebus.Matcher(**{option: value})
 
 
-@pytest.mark.parametrize("event", [None, 1, 1.5, ["a"], (), {"a"}, object(), memoryview(b"abcd").cast("I")], ids=repr)
+@pytest.mark.parametrize(
+    "event", [None, 1, 1.5, ["a"], (), {"a"}, object(), memoryview(b"abcd").cast("I")], ids=repr
+)
 def test_what_cannot_be_an_event(event: Any) -> None:
     matcher = rulebus.Matcher({"big": BIG})
     for call in (matcher.match, matcher.matches, lambda e: matcher.explain("big", e)):
@@ -216,7 +222,10 @@ def test_the_import_is_light() -> None:
         "extras = {'orjson', 'click', 'rich', 'hypothesis', 'numpy', 'asyncio'} & set(sys.modules)\n"
         "print(round(spent * 1000), *extras)"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(3)
+    ]
     spent = [run.stdout.split() for run in runs]
     assert all(len(one) == 1 for one in spent), spent
     assert min(int(one[0]) for one in spent) < 40

@@ -24,7 +24,13 @@ def lines(count: int) -> bytes:
 
 @pytest.mark.parametrize("threads", [0, 1, 2, 1000])
 def test_match_many(matcher: rulebus.Matcher, threads: int) -> None:
-    events: list[Any] = [b'{"x": 1}', '{"x": 2}', {"x": "text"}, bytearray(b"{}"), memoryview(b'{"x": 3}')] * 700
+    events: list[Any] = [
+        b'{"x": 1}',
+        '{"x": 2}',
+        {"x": "text"},
+        bytearray(b"{}"),
+        memoryview(b'{"x": 3}'),
+    ] * 700
     assert matcher.match_many(events, threads) == [["one", ("two", 2)], [("two", 2)], ["text"], [], []] * 700
     assert matcher.match_many(iter(events[:5]), threads=threads)[2] == ["text"]
     assert matcher.match_many([], threads) == []
@@ -46,7 +52,9 @@ def test_bad_events_stand_in_their_places(matcher: rulebus.Matcher) -> None:
     assert result[3].message == "an event is bytes, bytearray, memoryview, str or dict, not int"
 
 
-@pytest.mark.parametrize("one", [b"{}", "{}", {}, bytearray(b"{}"), memoryview(b"{}")], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "one", [b"{}", "{}", {}, bytearray(b"{}"), memoryview(b"{}")], ids=lambda e: type(e).__name__
+)
 def test_one_event_is_not_many(matcher: rulebus.Matcher, one: Any) -> None:
     with pytest.raises(TypeError, match="for one event use match"):
         matcher.match_many(one)
@@ -132,7 +140,9 @@ def test_threads_do_not_change_the_result(matcher: rulebus.Matcher, threads: int
     buffer = (lines(997) + b"{\n") * 60
     result, alone = matcher.match_lines(buffer, threads), matcher.match_lines(buffer)
     assert result.offsets == alone.offsets
-    assert [result.names[number] for number in result.rules] == [alone.names[number] for number in alone.rules]
+    assert [result.names[number] for number in result.rules] == [
+        alone.names[number] for number in alone.rules
+    ]
     assert [(index, str(error)) for index, error in result.errors] == [(i, str(e)) for i, e in alone.errors]
     counts = matcher.count_lines(buffer, threads)
     assert counts.counts == alone.count()
@@ -160,7 +170,9 @@ def test_every_kind_of_buffer(matcher: rulebus.Matcher, tmp_path: Path) -> None:
     for empty in (b"", "", bytearray(), memoryview(b"")):
         assert len(matcher.match_lines(empty)) == 0
     for wrong in (None, 5, [b"{}"], {"x": 1}):
-        with pytest.raises(TypeError, match="^JSON lines are bytes, bytearray, memoryview, mmap or str, not "):
+        with pytest.raises(
+            TypeError, match="^JSON lines are bytes, bytearray, memoryview, mmap or str, not "
+        ):
             matcher.match_lines(wrong)
 
 
