@@ -203,7 +203,7 @@ def test_options_that_make_no_sense(option: str, value: Any, error: type[Excepti
 def test_what_cannot_be_an_event(event: Any) -> None:
     matcher = rulebus.Matcher({"big": BIG})
     for call in (matcher.match, matcher.matches, lambda e: matcher.explain("big", e)):
-        with pytest.raises(TypeError, match="^an event is bytes, bytearray, memoryview, str or dict, not "):
+        with pytest.raises(TypeError, match=r"^an event is bytes, bytearray, memoryview, str or dict, not "):
             call(event)
 
 

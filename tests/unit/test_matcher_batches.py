@@ -74,7 +74,7 @@ def test_errors_of_the_iterable_pass_through(matcher: rulebus.Matcher) -> None:
 @pytest.mark.parametrize("threads", [-1, "2", 1.0])
 def test_threads(matcher: rulebus.Matcher, threads: Any) -> None:
     for call in (matcher.match_many, matcher.match_lines, matcher.count_lines):
-        with pytest.raises((ValueError, TypeError), match="threads|int"):
+        with pytest.raises((ValueError, TypeError), match=r"threads|int"):
             call([] if call == matcher.match_many else b"", threads)
 
 
@@ -171,7 +171,7 @@ def test_every_kind_of_buffer(matcher: rulebus.Matcher, tmp_path: Path) -> None:
         assert len(matcher.match_lines(empty)) == 0
     for wrong in (None, 5, [b"{}"], {"x": 1}):
         with pytest.raises(
-            TypeError, match="^JSON lines are bytes, bytearray, memoryview, mmap or str, not "
+            TypeError, match=r"^JSON lines are bytes, bytearray, memoryview, mmap or str, not "
         ):
             matcher.match_lines(wrong)
 

@@ -65,7 +65,8 @@ def test_names_are_equal_as_in_a_dict() -> None:
     nan = float("nan")
     matcher.put(nan, ONE)
     assert nan in matcher
-    assert float("nan") not in matcher
+    other = float("nan")
+    assert other not in matcher
 
 
 def test_colliding_hashes() -> None:

@@ -147,7 +147,7 @@ def test_a_dict_without_end_is_refused() -> None:
 def test_wrong_types(source: Any) -> None:
     with pytest.raises(TypeError, match=r"^a pattern is str, bytes, dict or Pattern, not \w+$"):
         rulebus.Pattern(source)
-    with pytest.raises(TypeError, match="^an event is bytes, bytearray, memoryview, str or dict, not "):
+    with pytest.raises(TypeError, match=r"^an event is bytes, bytearray, memoryview, str or dict, not "):
         rulebus.Pattern({"a": [1]}).matches(source)
 
 
@@ -156,9 +156,9 @@ def test_limits_are_the_callers() -> None:
         rulebus.Pattern({"a": [{"wildcard": "*:*:*:*:*:event-bus/*"}]}, max_wildcard_complexity=10)
     with pytest.raises(rulebus.PatternError, match="max_pattern_paths"):
         rulebus.Pattern({"a": [1], "b": [1]}, max_pattern_paths=1)
-    with pytest.raises(ValueError, match="^max_pattern_paths is at most 256$"):
+    with pytest.raises(ValueError, match=r"^max_pattern_paths is at most 256$"):
         rulebus.Pattern({"a": [1]}, max_pattern_paths=257)
-    with pytest.raises(ValueError, match="^max_pattern_depth is at most 1000$"):
+    with pytest.raises(ValueError, match=r"^max_pattern_depth is at most 1000$"):
         rulebus.Pattern({"a": [1]}, max_pattern_depth=1001)
     with pytest.raises(TypeError, match="there is no such option"):
         rulebus.Pattern({"a": [1]}, limit=1)
