@@ -35,7 +35,6 @@ pub struct Conjunction {
 pub struct TooManyBranches;
 
 /// Parses a pattern and proves that it compiles within the limits.
-#[expect(clippy::result_large_err, reason = "a refusal is rare and complete; boxing it would burden every caller")]
 pub fn accept(text: &[u8], limits: &PatternLimits) -> Result<Pattern, PatternError> {
     // The engine counts the fields of a branch in 256 bits; a higher limit would promise what it cannot hold.
     let limits = &PatternLimits { max_pattern_paths: limits.max_pattern_paths.min(MOST_PATHS), ..*limits };
