@@ -169,7 +169,8 @@ impl Names {
             let Some(found) = lookup.found else { return Ok(false) };
             let freed = py.detach(|| {
                 let _turn = locked(self.turn.lock());
-                locked(self.index.lock()).unchanged(&lookup).then(|| self.forget(rules, vec![found]))
+                let unchanged = locked(self.index.lock()).unchanged(&lookup);
+                unchanged.then(|| self.forget(rules, vec![found]))
             });
             if let Some(freed) = freed {
                 freed.into_iter().for_each(|taken| taken.drop(py));

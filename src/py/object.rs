@@ -106,7 +106,7 @@ impl<'py> Walk<'_, 'py> {
                 Ok(text) => self.leaf(wanted, node, trail, step, Kind::String, text.as_bytes()),
                 Err(_) => match wtf8(string) {
                     Ok(text) => self.leaf(wanted, node, trail, step, Kind::String, &text),
-                    Err(error) => Err(self.fault(Code::UnsupportedType, Some(&step), Some(error.to_string()))),
+                    Err(error) => Err(self.fault(Code::UnsupportedType, Some(&step), Some(reason(&error)))),
                 },
             };
         }
@@ -121,7 +121,7 @@ impl<'py> Walk<'_, 'py> {
             let mut text = Number::default();
             return match text.integer(integer) {
                 Ok(()) => self.leaf(wanted, node, trail, step, Kind::Number, text.bytes()),
-                Err(error) => Err(self.fault(Code::UnsupportedType, Some(&step), Some(error.to_string()))),
+                Err(error) => Err(self.fault(Code::UnsupportedType, Some(&step), Some(reason(&error)))),
             };
         }
         if let Ok(float) = value.cast::<PyFloat>() {
@@ -196,6 +196,11 @@ fn follow(trie: &PathTrie, node: PathId, key: &[u8]) -> Option<PathId> {
         head[len] = b'"';
     }
     trie.follow(node, key, 0, key.len(), u64::from_le_bytes(head)).map(|hit| hit.node)
+}
+
+/// What a Python error says, without its type. Being attached already, this costs nothing more.
+pub fn reason(error: &PyErr) -> String {
+    Python::attach(|py| error.value(py).to_string())
 }
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {

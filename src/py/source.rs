@@ -4,7 +4,7 @@
 use crate::{
     children::{Children, Step, pointer},
     input::wtf8,
-    object::Number,
+    object::{Number, reason},
     place::Place,
 };
 use pyo3::{
@@ -80,7 +80,7 @@ impl<'py> Writer<'_, 'py> {
             match number.integer(integer) {
                 Ok(()) => self.text(&String::from_utf8_lossy(number.bytes())),
                 Err(error) => Err(PatternError {
-                    message: error.to_string(),
+                    message: reason(&error),
                     ..self.error("unsupported-type", value, "a number", "a shorter number")
                 }),
             }
