@@ -78,7 +78,7 @@ def _errors(rules: tuple[RuleText, ...]) -> list[tuple[RuleText, PatternError]]:
     try:
         Matcher((rule.name, rule.pattern) for rule in rules)
     except RuleSetError as error:
-        return [(by_name[name], reason) for name, reason in error.errors]
+        return [(by_name[str(name)], reason) for name, reason in error.errors]
     return []
 
 

@@ -51,7 +51,7 @@ def build_matcher(path: str, validation: Validation) -> Matcher:
         matcher.update((rule.name, rule.pattern) for rule in found.rules)
     except RuleSetError as error:
         by_name = {rule.name: rule for rule in found.rules}
-        reports += [by_name[name].report(reason) for name, reason in error.errors]
+        reports += [by_name[str(name)].report(reason) for name, reason in error.errors]
     if reports:
         count = f"{len(reports)} of its rules are" if len(reports) > 1 else "a rule is"
         raise InputError("\n\n".join([*reports, f"rulebus: {path} was not used, {count} bad"]))
