@@ -79,10 +79,9 @@ impl<'py> Writer<'_, 'py> {
             let mut number = Number::default();
             match number.integer(integer) {
                 Ok(()) => self.text(&String::from_utf8_lossy(number.bytes())),
-                Err(error) => Err(PatternError {
-                    message: reason(&error),
-                    ..self.error("unsupported-type", value, "a number", "a shorter number")
-                }),
+                Err(error) => {
+                    Err(PatternError { message: reason(&error), ..self.error("unsupported-type", value, "a number", "a shorter number") })
+                }
             }
         } else if let Ok(float) = value.cast::<PyFloat>() {
             self.float(float)
