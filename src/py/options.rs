@@ -55,7 +55,7 @@ impl Options {
     }
 
     /// The options as keyword arguments.
-    pub fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    pub fn to_dict<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         dict.set_item("validation", name(self.level))?;
         dict.set_item("max_event_bytes", self.event.max_event_bytes)?;

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from rulebus.errors import PatternError, RuleSetError
-from rulebus.matcher import Matcher
 
 from rulebus.cli.inputs import rules_from
+from rulebus.errors import PatternError, RuleSetError
+from rulebus.matcher import Matcher
 from rulebus.rules import RulesFileError, RuleText
 
 __all__ = ["check"]
@@ -78,7 +78,7 @@ def _errors(rules: tuple[RuleText, ...]) -> list[tuple[RuleText, PatternError]]:
     try:
         Matcher((rule.name, rule.pattern) for rule in rules)
     except RuleSetError as error:
-        return [(by_name[name], reason) for name, reason in error.errors]
+        return [(by_name[str(name)], reason) for name, reason in error.errors]
     return []
 
 

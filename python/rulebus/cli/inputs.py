@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import click
+
 from rulebus.errors import RuleSetError
 from rulebus.matcher import Matcher, Validation
-
 from rulebus.rules import RulesFile, parse_rules, read_rules
 
 __all__ = ["Chunk", "InputError", "build_matcher", "chunks", "rules_from", "size_of"]
@@ -51,7 +51,7 @@ def build_matcher(path: str, validation: Validation) -> Matcher:
         matcher.update((rule.name, rule.pattern) for rule in found.rules)
     except RuleSetError as error:
         by_name = {rule.name: rule for rule in found.rules}
-        reports += [by_name[name].report(reason) for name, reason in error.errors]
+        reports += [by_name[str(name)].report(reason) for name, reason in error.errors]
     if reports:
         count = f"{len(reports)} of its rules are" if len(reports) > 1 else "a rule is"
         raise InputError("\n\n".join([*reports, f"rulebus: {path} was not used, {count} bad"]))

@@ -6,9 +6,9 @@ anything of the package outside this folder, so that no fault can be shared with
 
 from __future__ import annotations
 
-from .errors import ReferenceEventError, ReferencePatternError
-from .matching import ReferenceMatcher, matches
-from .pattern import ReferencePattern, parse
+from rulebus.reference.errors import ReferenceEventError, ReferencePatternError
+from rulebus.reference.matching import ReferenceMatcher, matches
+from rulebus.reference.pattern import ReferencePattern, parse
 
 __all__ = [
     "ReferenceEventError",

@@ -23,7 +23,9 @@ class ReferencePatternError(ValueError):
     prefix match pattern must be a string /a/0/prefix 1 19
     """
 
-    def __init__(self, what: str, *, aws_message: str | None, pointer: str | None, line: int, column: int) -> None:
+    def __init__(
+        self, what: str, *, aws_message: str | None, pointer: str | None, line: int, column: int
+    ) -> None:
         place = "" if pointer is None else f"{pointer or 'the pattern'}, "
         super().__init__(f"{what} (at {place}line {line}, column {column})")
         self.what = what

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import ReferenceEventError
-from .json_text import JsonTextError, Node, Object, Scalar, ScalarNode, from_python, read
+from rulebus.reference.errors import ReferenceEventError
+from rulebus.reference.json_text import JsonTextError, Node, Object, Scalar, ScalarNode, from_python, read
 
 __all__ = ["Leaf", "Leaves", "flatten"]
 

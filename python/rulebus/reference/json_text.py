@@ -201,7 +201,9 @@ class _Reader:
     def _string(self) -> str:
         found = _STRING.match(self.text, self.at)
         if found is None:
-            raise JsonTextError("a string that is not closed, or holds a bad escape or a control character", self.at)
+            raise JsonTextError(
+                "a string that is not closed, or holds a bad escape or a control character", self.at
+            )
         self.at = found.end()
         inner = found.group()[1:-1]
         return _unescaped(inner) if "\\" in inner else inner

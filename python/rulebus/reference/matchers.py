@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from .addresses import Address, AddressRange, address
-from .json_text import Number, Scalar
-from .numbers import comparable
-from .texts import same_ignoring_case, wildcard_matches
+from rulebus.reference.addresses import Address, AddressRange, address
+from rulebus.reference.json_text import Number, Scalar
+from rulebus.reference.numbers import comparable
+from rulebus.reference.texts import same_ignoring_case, wildcard_matches
 
 __all__ = [
     "AnyLeaf",
@@ -93,7 +93,9 @@ class InRange:
         number = comparable(value.text) if isinstance(value, Number) else None
         if number is None:
             return False
-        if self.bottom is not None and (number < self.bottom or (number == self.bottom and not self.bottom_included)):
+        if self.bottom is not None and (
+            number < self.bottom or (number == self.bottom and not self.bottom_included)
+        ):
             return False
         return self.top is None or number < self.top or (number == self.top and self.top_included)
 

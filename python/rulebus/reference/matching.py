@@ -11,8 +11,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .event import Leaf, Leaves, Membership, flatten
-from .pattern import Branch, ReferencePattern, parse
+from rulebus.reference.event import Leaf, Leaves, Membership, flatten
+from rulebus.reference.pattern import Branch, ReferencePattern, parse
 
 __all__ = ["ReferenceMatcher", "matches"]
 
@@ -39,7 +39,9 @@ class ReferenceMatcher(Generic[Name]):
     ['any']
     """
 
-    def __init__(self, patterns: Mapping[Name, ReferencePattern | str | bytes | Mapping[str, object]]) -> None:
+    def __init__(
+        self, patterns: Mapping[Name, ReferencePattern | str | bytes | Mapping[str, object]]
+    ) -> None:
         self.patterns = {
             name: pattern if isinstance(pattern, ReferencePattern) else parse(pattern)
             for name, pattern in patterns.items()

@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .errors import ReferencePatternError
-from .json_text import Array, JsonTextError, Node, Object, position, read
-from .matchers import Condition
-from .values import Place, condition, is_plain_value, refusal
+from rulebus.reference.errors import ReferencePatternError
+from rulebus.reference.json_text import Array, JsonTextError, Node, Object, position, read
+from rulebus.reference.matchers import Condition
+from rulebus.reference.values import Place, condition, is_plain_value, refusal
 
 __all__ = ["Branch", "ReferencePattern", "parse"]
 
@@ -72,12 +72,18 @@ def parse(pattern: str | bytes | Mapping[str, object]) -> ReferencePattern:
     except JsonTextError as error:
         readable = source if isinstance(source, str) else bytes(source).decode("utf-8", "replace")
         line, column = position(readable, error.offset)
-        raise ReferencePatternError(error.what, aws_message=None, pointer=None, line=line, column=column) from None
+        raise ReferencePatternError(
+            error.what, aws_message=None, pointer=None, line=line, column=column
+        ) from None
     place = Place(text)
     if not isinstance(root, Object):
         raise refusal(place, root.start, "Filter is not an object")
     branches: list[Branch] = []
-    _run(_Expansion(or_may_be_a_field=not _has_or_operator(root)).object(root, place, None, branches, inside_or=False))
+    _run(
+        _Expansion(or_may_be_a_field=not _has_or_operator(root)).object(
+            root, place, None, branches, inside_or=False
+        )
+    )
     for branch in branches:
         if len(branch) > PATHS_PER_BRANCH:
             # AWS limits the characters instead, so it has no words for this.

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import functools
 
-__all__ = ["WildcardError", "accepted_code_points", "same_ignoring_case", "wildcard_matches", "wildcard_parts"]
+__all__ = [
+    "WildcardError",
+    "accepted_code_points",
+    "same_ignoring_case",
+    "wildcard_matches",
+    "wildcard_parts",
+]
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -10,12 +10,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import matchers as m
-from .addresses import CidrError, address, address_range
-from .errors import ReferencePatternError
-from .json_text import Array, Member, Node, Number, Object, ScalarNode, position
-from .numbers import comparable
-from .texts import WildcardError, wildcard_parts
+from rulebus.reference import matchers as m
+from rulebus.reference.addresses import CidrError, address, address_range
+from rulebus.reference.errors import ReferencePatternError
+from rulebus.reference.json_text import Array, Member, Node, Number, Object, ScalarNode, position
+from rulebus.reference.numbers import comparable
+from rulebus.reference.texts import WildcardError, wildcard_parts
 
 __all__ = ["Place", "condition", "is_plain_value", "refusal"]
 
@@ -40,10 +40,16 @@ class Place:
         return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in self.steps)
 
 
-def refusal(place: Place, offset: int, aws_message: str | None, what: str | None = None) -> ReferencePatternError:
+def refusal(
+    place: Place, offset: int, aws_message: str | None, what: str | None = None
+) -> ReferencePatternError:
     line, column = position(place.text, offset)
     return ReferencePatternError(
-        what or aws_message or "refused", aws_message=aws_message, pointer=place.pointer, line=line, column=column
+        what or aws_message or "refused",
+        aws_message=aws_message,
+        pointer=place.pointer,
+        line=line,
+        column=column,
     )
 
 

@@ -6,7 +6,7 @@ the language. Must never use the native module: what is drawn here judges it.
 
 from __future__ import annotations
 
-from .spelling import respell
-from .strategies import events, events_for, patterns, rule_sets
+from rulebus.testing.spelling import respell
+from rulebus.testing.strategies import events, events_for, patterns, rule_sets
 
 __all__ = ["events", "events_for", "patterns", "respell", "rule_sets"]

@@ -48,7 +48,12 @@ def _near_number(number: Number) -> Iterator[Scalar]:
     yield number.text
     value = float(number.text)
     if abs(value) < 1e15:
-        yield from (Number(repr(value)), Number(repr(value + 1)), Number(repr(value - 1)), Number(f"{value:.3e}"))
+        yield from (
+            Number(repr(value)),
+            Number(repr(value + 1)),
+            Number(repr(value - 1)),
+            Number(f"{value:.3e}"),
+        )
 
 
 def _near_operand(operator: str, argument: Node) -> Iterator[Scalar]:

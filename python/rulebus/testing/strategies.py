@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from rulebus.reference.json_text import Array, Member, Node, Number, Object, Scalar, ScalarNode, read
 from rulebus.reference.numbers import comparable
-
-from . import vocabulary
-from .nearly import near_values
-from .spelling import spell
+from rulebus.testing import vocabulary
+from rulebus.testing.nearly import near_values
+from rulebus.testing.spelling import spell
 
 __all__ = ["events", "events_for", "patterns", "rule_sets"]
 
@@ -136,7 +135,9 @@ def _numeric(draw: st.DrawFn) -> Node:
 
 def _affixes() -> st.SearchStrategy[Node]:
     ignoring_case = _text_nodes().map(lambda text: _one("equals-ignore-case", text))
-    return st.tuples(st.sampled_from(("prefix", "suffix")), _text_nodes() | ignoring_case).map(lambda pair: _one(*pair))
+    return st.tuples(st.sampled_from(("prefix", "suffix")), _text_nodes() | ignoring_case).map(
+        lambda pair: _one(*pair)
+    )
 
 
 def _wildcard_nodes() -> st.SearchStrategy[Node]:
@@ -184,7 +185,9 @@ def _pattern_object(draw: st.DrawFn, depth: int, ors: int) -> Object:
         value = draw(_pattern_object(depth - 1, ors)) if deeper else draw(_values())
         members.append(Member(draw(_keys()), 0, value))
     if ors and draw(st.integers(0, 3)) == 3:
-        branches = st.lists(_pattern_object(depth - 1, ors - 1), min_size=2, max_size=3) if depth > 1 else None
+        branches = (
+            st.lists(_pattern_object(depth - 1, ors - 1), min_size=2, max_size=3) if depth > 1 else None
+        )
         if branches is not None:
             at = draw(st.integers(0, len(members)))
             members.insert(at, Member("$or", 0, Array([*draw(branches)], 0)))
