@@ -45,9 +45,8 @@ class _Mallinfo(ctypes.Structure):
     """glibc's `struct mallinfo2`."""
 
     _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"]
-    ]
+        (f"field_{number}", ctypes.c_size_t) for number in range(10)
+    ]  # arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost
 
 
 def _allocated_bytes() -> int | None:
@@ -58,7 +57,7 @@ def _allocated_bytes() -> int | None:
         return None
     mallinfo2.restype = _Mallinfo
     found = mallinfo2()
-    return int(found.uordblks + found.hblkhd)
+    return int(found.field_7 + found.field_4)
 
 
 def _main(name: str) -> None:
