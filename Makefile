@@ -67,7 +67,7 @@ bench: $(VENV)/installed ## measure throughput, build time and memory; every cou
 wheel: $(VENV)/tools ## the wheel for every Linux since 2014 and every Python since 3.11, and the source distribution: dist/
 	rm -rf dist
 	$(BIN)/maturin build --release --quiet --zig --compatibility manylinux2014 --out dist
-	$(BIN)/maturin sdist --quiet --out dist
+	$(BIN)/maturin sdist --out dist
 	@ls -l dist
 
 fuzz: ## search for inputs that break the core, each target for SECONDS (600); findings go to fuzz/corpus

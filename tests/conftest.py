@@ -1,6 +1,7 @@
 """What all tests share: where the checkout is, and plain modules of this folder importable by name.
 
-Relies on running from any folder. Must never put python/ on the import path: tests see the installed wheel."""
+Relies on running from any folder. Must never put python/ on the import path: tests see the installed
+wheel."""
 
 from __future__ import annotations
 

@@ -19,15 +19,15 @@ fn replay(name: &str, inputs: u64) {
 
 #[test]
 fn pattern() {
-    replay("pattern", 30_000);
+    replay("pattern", 100_000);
 }
 
 #[test]
 fn walk() {
-    replay("walk", 30_000);
+    replay("walk", 100_000);
 }
 
 #[test]
 fn engine() {
-    replay("engine", 3_000);
+    replay("engine", 20_000);
 }

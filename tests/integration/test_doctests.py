@@ -9,10 +9,16 @@ import importlib
 import pkgutil
 
 import pytest
+
 import rulebus
 
 EXTRAS = {"rich", "hypothesis"}
-MODULES = ["rulebus", *sorted(m.name for m in pkgutil.walk_packages(rulebus.__path__, "rulebus.") if not m.name.endswith("__main__"))]
+MODULES = [
+    "rulebus",
+    *sorted(
+        m.name for m in pkgutil.walk_packages(rulebus.__path__, "rulebus.") if not m.name.endswith("__main__")
+    ),
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,7 +1,8 @@
-"""Holds the code to the layer tables of ARCHITECTURE.md: who may use whom, in Rust and in Python; no cycles.
+"""Holds the code to the layer tables of ARCHITECTURE.md: who may use whom, in Rust and in Python; no
+cycles.
 
-Reads sources as text and syntax trees, imports nothing of them. A module without a row fails, so does a row without a
-module: the map stays a map."""
+Reads sources as text and syntax trees, imports nothing of them. A module without a row fails, so does a
+row without a module: the map stays a map."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from integration.tree import ROOT, table
 
 CORE = ROOT / "src" / "core"
@@ -29,7 +31,11 @@ PYTHON = allowed("## Layers: Python (`python/rulebus`)")
 
 
 def rust_modules() -> dict[str, list[Path]]:
-    files = [f for f in CORE.rglob("*.rs") if f.relative_to(CORE).parts[0] not in {"tests", "examples", "benches", "target"}]
+    files = [
+        f
+        for f in CORE.rglob("*.rs")
+        if f.relative_to(CORE).parts[0] not in {"tests", "examples", "benches", "target"}
+    ]
     modules: dict[str, list[Path]] = {}
     for file in files:
         name = file.relative_to(CORE).parts[0].removesuffix(".rs")
@@ -40,7 +46,9 @@ def rust_modules() -> dict[str, list[Path]]:
 
 def without_comments_and_tests(source: str) -> str:
     """Rust source without comments, strings, and what stands behind `#[cfg(test)]` at the end of the file."""
-    source = re.split(r"^#\[cfg\(test\)\]\s*(?:#\[[^\n]*\]\s*)*mod \w+ \{", source, maxsplit=1, flags=re.MULTILINE)[0]
+    source = re.split(
+        r"^#\[cfg\(test\)\]\s*(?:#\[[^\n]*\]\s*)*mod \w+ \{", source, maxsplit=1, flags=re.MULTILINE
+    )[0]
     source = re.sub(r"//[^\n]*", "", source)
     return re.sub(r'"(?:[^"\\\n]|\\.)*"', '""', source)
 
@@ -97,7 +105,9 @@ def test_rust_module_uses_only_lower_ones(name: str) -> None:
     assert name in RUST, f"src/core/{name} has no row in ARCHITECTURE.md"
     for file in rust_modules()[name]:
         used = set(rust_uses(without_comments_and_tests(file.read_text(encoding="utf-8")))) - {name}
-        assert used <= RUST[name], f"{file.relative_to(ROOT)} uses {used - RUST[name]}, which its row does not allow"
+        assert used <= RUST[name], (
+            f"{file.relative_to(ROOT)} uses {used - RUST[name]}, which its row does not allow"
+        )
 
 
 @pytest.mark.parametrize("name", sorted(python_modules()))
@@ -107,10 +117,14 @@ def test_python_module_uses_only_lower_ones(name: str) -> None:
     for file in python_modules()[name]:
         used = set(python_uses(file)) - {name}
         used = {use for use in used if use in PYTHON or (use == "" and name not in top) or (name not in top)}
-        assert used <= PYTHON[name], f"{file.relative_to(ROOT)} uses {used - PYTHON[name]}, which its row does not allow"
+        assert used <= PYTHON[name], (
+            f"{file.relative_to(ROOT)} uses {used - PYTHON[name]}, which its row does not allow"
+        )
 
 
-@pytest.mark.parametrize(("layers", "modules"), [(RUST, rust_modules), (PYTHON, python_modules)], ids=["rust", "python"])
+@pytest.mark.parametrize(
+    ("layers", "modules"), [(RUST, rust_modules), (PYTHON, python_modules)], ids=["rust", "python"]
+)
 def test_tables_name_what_is_there_and_have_no_cycle(layers: dict[str, set[str]], modules: object) -> None:
     assert callable(modules)
     assert set(layers) == set(modules()), "a row without a module, or a module without a row"
@@ -133,5 +147,7 @@ def test_reference_imports_the_standard_library_only() -> None:
 
 
 def test_the_reader_of_rust_sources_sees_groups() -> None:
-    source = without_comments_and_tests("use crate::{a::{x, y}, b, c::Z};\n// crate::d\nlet e = crate::f::g();")
+    source = without_comments_and_tests(
+        "use crate::{a::{x, y}, b, c::Z};\n// crate::d\nlet e = crate::f::g();"
+    )
     assert set(rust_uses(source)) == {"a", "b", "c", "f"}

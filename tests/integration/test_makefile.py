@@ -1,4 +1,5 @@
-"""The Makefile's targets: each documented, each in CONTRIBUTING.md, no more than twelve; `make` alone lists them.
+"""The Makefile's targets: each documented, each in CONTRIBUTING.md, no more than twelve; `make` alone
+lists them.
 
 Runs `make help` only; what the targets do is tested where it belongs."""
 
@@ -20,12 +21,18 @@ def test_every_target_is_documented() -> None:
 
 
 def test_make_alone_lists_the_targets() -> None:
-    shown = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True)
-    assert re.findall(r"^  make (\w+) ", shown.stdout, re.MULTILINE) == re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
+    shown = subprocess.run(
+        ["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True
+    )
+    assert re.findall(r"^  make (\w+) ", shown.stdout, re.MULTILINE) == re.findall(
+        r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE
+    )
 
 
 def test_contributing_lists_every_target() -> None:
-    listed = re.findall(r"^\| `make (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(
+        r"^\| `make (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert sorted(listed) == sorted(PHONY)
 
 
@@ -36,6 +43,12 @@ def test_continuous_integration_runs_the_same_command() -> None:
 
 
 def test_tools_are_pinned_with_hashes() -> None:
-    wanted = re.findall(r"^([a-z][\w-]*)", (ROOT / "requirements/dev.in").read_text(encoding="utf-8"), re.MULTILINE)
-    pinned = re.findall(r"^([a-z][\w-]*)==\S+ .*\\\n +--hash=", (ROOT / "requirements/dev.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = re.findall(
+        r"^([a-z][\w-]*)", (ROOT / "requirements/dev.in").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    pinned = re.findall(
+        r"^([a-z][\w-]*)==\S+ .*\\\n +--hash=",
+        (ROOT / "requirements/dev.txt").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
     assert set(wanted) <= set(pinned)

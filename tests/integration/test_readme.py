@@ -1,5 +1,6 @@
-"""Runs every python and console block of README.md: values must be as promised, commands must succeed and print what is
-shown. `make demo` and `make test` are the two commands that run this very test, so they are only named.
+"""Runs every python and console block of README.md: values must be as promised, commands must succeed and
+print what is shown. `make demo` and `make test` are the two commands that run this very test, so they are
+only named.
 
 Relies on the installed package; runs commands in an empty folder."""
 
@@ -46,7 +47,13 @@ def test_console_blocks_print_what_they_show(tmp_path: Path) -> None:
                 assert command in {"make demo", "make test"}
                 continue
             done = subprocess.run(
-                command, shell=True, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+                command,
+                shell=True,
+                cwd=tmp_path,
+                env={**os.environ, "PATH": path},
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert done.returncode == 0, f"{command}: {done.stderr}"
             if shown:

@@ -1,16 +1,27 @@
-"""The checkout as the integration tests see it: the files that git tracks, and the tables and fenced blocks of Markdown.
+"""The checkout as the integration tests see it: the files that git tracks, and the tables and fenced
+blocks of Markdown.
 
 Relies on git where there is a repository, and on the file system in a source distribution."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-GENERATED = {"target", ".venv", "dist", "__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+GENERATED = {
+    "target",
+    ".venv",
+    "dist",
+    "__pycache__",
+    ".hypothesis",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+}
 
 
 def tracked() -> list[Path]:
@@ -28,7 +39,7 @@ def tracked() -> list[Path]:
 
 
 def table(markdown: str, heading: str) -> list[list[str]]:
-    """The rows (without the head) of the first table below a heading, cells without backticks kept as they stand."""
+    """The rows (without the head) of the first table below a heading."""
     section = markdown.split(f"\n{heading}\n", 1)[1]
     lines = re.search(r"^\|.*\n\|[-| :]+\|\n((?:\|.*\n?)*)", section, re.MULTILINE)
     assert lines, f"no table below {heading!r}"
@@ -52,9 +63,7 @@ def blocks(file: str) -> list[Block]:
 
 
 def run_python(block: Block, names: dict[str, object]) -> int:
-    """Runs a python block; `EXPRESSION  # -> VALUE` must give that value. Returns how many values were compared."""
-    import ast
-
+    """Runs a python block; `EXPRESSION  # -> VALUE` must give that value. Returns how many were compared."""
     compared = 0
     lines = block.text.splitlines()
     for node in ast.parse(block.text).body:

@@ -4,6 +4,7 @@
 use super::{kind, magnitude};
 use crate::{choices::Choices, generate, naive};
 use rulebus_core::{
+    compile::accept,
     limits::{EventLimits, PatternLimits},
     pattern,
     store::{Change, Put, RuleId, RuleSet, Scratch},
@@ -17,7 +18,7 @@ pub fn run(bytes: &[u8]) -> u64 {
     let rules = generate::rules(c);
     let events: Vec<Value> = (0..1 + c.below(4)).map(|_| generate::event(c)).collect();
     let set = RuleSet::new(EventLimits::default());
-    let ids = set.apply(Change { remove: Vec::new(), put: rules.iter().map(|r| put(r, None)).collect() }).ids;
+    let ids = set.apply(Change { remove: Vec::new(), put: rules.iter().map(|r| put(r, None)).collect() }).expect("few rules").ids;
     let mut live: Vec<(RuleId, &Value)> = ids.iter().copied().zip(&rules).collect();
     let mut matched = compare(&set, &live, &events);
 
@@ -30,7 +31,7 @@ pub fn run(bytes: &[u8]) -> u64 {
         change.put.push(put(other, Some(*id)));
         *rule = other;
     }
-    let applied = set.apply(change);
+    let applied = set.apply(change).expect("few rules");
     if let (Some(first), Some(id)) = (live.first_mut(), applied.ids.first()) {
         first.0 = *id;
     }
@@ -47,9 +48,9 @@ pub fn run(bytes: &[u8]) -> u64 {
 fn put(rule: &Value, replaces: Option<RuleId>) -> Put {
     let limits = PatternLimits::default();
     let text = rule.to_string();
-    let parsed = pattern::parse(text.as_bytes(), &limits).unwrap_or_else(|e| panic!("a valid pattern is refused: {e}\n{text}"));
+    let parsed = accept(text.as_bytes(), &limits).unwrap_or_else(|e| panic!("a valid pattern is refused: {e}\n{text}"));
     let printed = pattern::print(&parsed);
-    let pattern = pattern::parse(printed.as_bytes(), &limits).unwrap_or_else(|e| panic!("a printed pattern is refused: {e}\n{printed}"));
+    let pattern = accept(printed.as_bytes(), &limits).unwrap_or_else(|e| panic!("a printed pattern is refused: {e}\n{printed}"));
     Put { replaces, pattern }
 }
 

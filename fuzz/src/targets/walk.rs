@@ -64,7 +64,11 @@ fn leaves(text: &[u8], trie: &PathTrie, level: Validation) -> Result<Vec<Found>,
         let bytes = &from[leaf.start as usize..][..leaf.len as usize];
         let kind = leaf.kind as u8;
         // A literal's bytes are not promised.
-        let bytes = if matches!(leaf.kind, Kind::String | Kind::Number) { bytes.to_vec() } else { Vec::new() };
+        let bytes = match leaf.kind {
+            Kind::String => bytes.to_vec(),
+            Kind::Number => one_spelling(bytes),
+            _ => Vec::new(),
+        };
         let (mut trail, mut members) = (leaf.trail as usize, Vec::new());
         while trail != 0 {
             let step = out.trails[trail];
@@ -76,6 +80,11 @@ fn leaves(text: &[u8], trie: &PathTrie, level: Validation) -> Result<Vec<Found>,
         (trie.name(leaf.path), kind, bytes, members)
     });
     Ok(renumber(found.collect()))
+}
+
+/// serde_json rewrites the sign of an exponent, so numbers are compared without it.
+fn one_spelling(number: &[u8]) -> Vec<u8> {
+    number.iter().filter(|b| **b != b'+').map(u8::to_ascii_lowercase).collect()
 }
 
 /// Arrays are numbered by first appearance, so that only identity counts.
@@ -107,17 +116,17 @@ fn compare(value: &Value, strict: &[Found], unique: bool) {
 }
 
 fn extract(value: &Value, path: Option<&str>, members: &mut Vec<(usize, usize)>, arrays: &mut usize, out: &mut Vec<Found>) {
-    let mut leaf = |kind: Kind, bytes: &str| {
+    let mut leaf = |kind: Kind, bytes: &[u8]| {
         let path = path.unwrap_or_default();
         if PATHS.contains(&path) {
-            out.push((path.as_bytes().to_vec(), kind as u8, bytes.as_bytes().to_vec(), members.clone()));
+            out.push((path.as_bytes().to_vec(), kind as u8, bytes.to_vec(), members.clone()));
         }
     };
     match value {
-        Value::String(s) => leaf(Kind::String, s),
-        Value::Number(n) => leaf(Kind::Number, n.as_str()),
-        Value::Bool(b) => leaf(if *b { Kind::True } else { Kind::False }, ""),
-        Value::Null => leaf(Kind::Null, ""),
+        Value::String(s) => leaf(Kind::String, s.as_bytes()),
+        Value::Number(n) => leaf(Kind::Number, &one_spelling(n.as_str().as_bytes())),
+        Value::Bool(b) => leaf(if *b { Kind::True } else { Kind::False }, b""),
+        Value::Null => leaf(Kind::Null, b""),
         Value::Object(map) => {
             for (key, inner) in map {
                 let path = path.map_or_else(|| key.clone(), |path| format!("{path}.{key}"));

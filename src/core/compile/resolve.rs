@@ -8,6 +8,7 @@
 //!
 //! SOURCE: specification, sections 9 and 10.
 
+use crate::map::Set;
 use crate::{
     error::PatternError,
     limits::PatternLimits,
@@ -16,7 +17,6 @@ use crate::{
         tree::{Field, Item, Pattern},
     },
 };
-use crate::map::Set;
 
 /// The engine's own limit of different paths on one branch.
 pub const MOST_PATHS: usize = 256;
@@ -171,4 +171,40 @@ fn conjoin(items: Vec<Item>) -> Conjunction {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::catalogue::{ENTRIES, EXAMPLE_LIMITS};
+
+    #[test]
+    fn every_code_is_produced_by_its_example() {
+        for e in ENTRIES {
+            let error = accept(e.example, &EXAMPLE_LIMITS).expect_err(e.code);
+            assert_eq!(error.code, e.code, "{error}");
+            assert!(!error.aws_message.is_empty() && !error.aws_message.contains('\n') && !error.expected.is_empty(), "{error}");
+            assert!(error.offset <= e.example.len() && error.length >= 1 && error.excerpt.contains('^'), "{error}");
+        }
+    }
+
+    fn branches(text: &str) -> Vec<Conjunction> {
+        resolve(accept(text.as_bytes(), &PatternLimits::default()).expect("valid"), 4096).expect("few branches")
+    }
+
+    #[test]
+    fn or_without_overrides_stays_a_tree() {
+        let block = |k: &str| format!(r#"{{"$or":[{{"{k}1":[1]}},{{"{k}2":[1]}},{{"{k}3":[1]}},{{"{k}4":[1]}}]}}"#);
+        let text = format!("{{{}}}", ["a", "b", "c", "d", "e", "f", "g"].map(|k| format!("\"{k}\":{}", block(k))).join(","));
+        let all = branches(&text);
+        assert_eq!((all.len(), all[0].ors.len()), (1, 7));
+    }
+
+    #[test]
+    fn what_is_always_replaced_goes_what_is_sometimes_replaced_is_expanded() {
+        let all = branches(r#"{"a":[1],"$or":[{"a":[2]},{"b":[3]}],"a":[4]}"#);
+        assert_eq!((all.len(), all[0].fields.len(), all[0].ors.len()), (1, 1, 0));
+        let all = branches(r#"{"a":[1],"$or":[{"a":[2]},{"b":[3]}]}"#);
+        assert_eq!(all.iter().map(|c| c.fields.len()).collect::<Vec<_>>(), [1, 2]);
+    }
 }

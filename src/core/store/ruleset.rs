@@ -7,8 +7,14 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
-    index::{encode::Paths, operands::OperandHasher, record::MAX_PATHS, segment::{ALIVE, Segment}},
+    index::{
+        encode::Paths,
+        operands::OperandHasher,
+        record::MAX_PATHS,
+        segment::{ALIVE, Segment},
+    },
     limits::EventLimits,
+    map::Map,
     path::PathTrie,
     pattern::tree::Pattern,
 };
@@ -169,12 +175,19 @@ impl RuleSet {
         }
         let mut ids = Vec::with_capacity(change.put.len());
         let mut sources: Vec<RuleSource> = Vec::with_capacity(change.put.len());
+        // A rule replaced twice in one change: the last pattern counts.
+        let mut replaced: Map<RuleId, usize> = Map::default();
         for put in change.put {
-            let known = put.replaces.filter(|id| writer.locations.get(*id as usize).is_some_and(Option::is_some));
+            if let Some(at) = put.replaces.and_then(|id| replaced.get(&id)) {
+                ids.push(sources[*at].key as RuleId);
+                sources[*at].pattern = put.pattern;
+                continue;
+            }
+            let known = put.replaces.and_then(|id| writer.locations.get_mut(id as usize).and_then(Option::take).map(|l| (id, l)));
             let key = match known {
-                Some(id) => {
-                    let location = writer.locations[id as usize].take().expect("checked above");
+                Some((id, location)) => {
                     died.push(location);
+                    replaced.insert(id, sources.len());
                     writer.key(location)
                 }
                 None => {
@@ -188,11 +201,6 @@ impl RuleSet {
                 }
             };
             ids.push(key as RuleId);
-            // A number put twice in one change: the last one counts.
-            if known.is_some() && let Some(earlier) = sources.iter_mut().find(|s| s.key == key) {
-                earlier.pattern = put.pattern;
-                continue;
-            }
             sources.push(RuleSource { key, pattern: put.pattern });
         }
         for location in died {

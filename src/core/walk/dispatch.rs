@@ -1,10 +1,44 @@
-//! Chooses the walk compiled for this processor.
+//! Chooses, once in a process, the walk compiled for this processor. The whole walk is compiled for each instruction
+//! set and level, so that bit counts in it are single instructions, and only the outermost call is indirect.
 
 use super::blocks::Portable;
 use super::cursor::{self, Stop};
 use super::{Leaves, Validation, WalkState};
 use crate::limits::EventLimits;
 use crate::path::PathTrie;
+use std::sync::OnceLock;
+
+/// An instruction set that the walk was compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instructions {
+    /// None beyond the target's own.
+    Portable,
+    /// x86-64 with AVX2, PCLMULQDQ, BMI, LZCNT and POPCNT.
+    Avx2,
+}
+
+impl Instructions {
+    /// Those that this processor has, the best last.
+    pub fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
+        let mut found = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            macro_rules! has {
+                ($($feature:tt),*) => { $(std::arch::is_x86_feature_detected!($feature))&&* };
+            }
+            if has!("avx2", "pclmulqdq", "bmi1", "bmi2", "lzcnt", "popcnt") {
+                found.push(Self::Avx2);
+            }
+        }
+        found
+    }
+
+    fn best() -> Self {
+        static BEST: OnceLock<Instructions> = OnceLock::new();
+        *BEST.get_or_init(|| *Self::available().last().unwrap_or(&Self::Portable))
+    }
+}
 
 /// Walks with the best instruction set there is.
 #[inline]
@@ -16,12 +50,71 @@ pub(super) fn run(
     state: &mut WalkState,
     out: &mut Leaves,
 ) -> Result<(), Stop> {
-    // SAFETY: the portable walk runs anywhere.
+    // SAFETY: `best` is available.
+    unsafe { run_with(Instructions::best(), text, trie, level, limits, state, out) }
+}
+
+/// Walks with a given instruction set.
+///
+/// # Safety
+/// It must be among `Instructions::available()`.
+#[inline]
+pub(super) unsafe fn run_with(
+    instructions: Instructions,
+    text: &[u8],
+    trie: &PathTrie,
+    level: Validation,
+    limits: &EventLimits,
+    state: &mut WalkState,
+    out: &mut Leaves,
+) -> Result<(), Stop> {
+    // SAFETY: the caller vouches for the instruction set; the portable walk runs anywhere.
     unsafe {
-        match level {
-            Validation::Strict => cursor::run::<Portable, { cursor::STRICT }>(text, trie, limits, state, out),
-            Validation::Checked => cursor::run::<Portable, { cursor::CHECKED }>(text, trie, limits, state, out),
-            Validation::Trusted => cursor::run::<Portable, { cursor::TRUSTED }>(text, trie, limits, state, out),
+        match (instructions, level) {
+            (Instructions::Portable, Validation::Strict) => portable::strict(text, trie, limits, state, out),
+            (Instructions::Portable, Validation::Checked) => portable::checked(text, trie, limits, state, out),
+            (Instructions::Portable, Validation::Trusted) => portable::trusted(text, trie, limits, state, out),
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx2, Validation::Strict) => avx2::strict(text, trie, limits, state, out),
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx2, Validation::Checked) => avx2::checked(text, trie, limits, state, out),
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx2, Validation::Trusted) => avx2::trusted(text, trie, limits, state, out),
+            #[cfg(not(target_arch = "x86_64"))]
+            (_, level) => run_with(Instructions::Portable, text, trie, level, limits, state, out),
         }
     }
 }
+
+/// One function a level, compiled for the features named.
+macro_rules! compiled {
+    ($name:ident, $isa:ty $(, $features:literal)?) => {
+        mod $name {
+            use super::*;
+
+            compiled!(@level strict, STRICT, $isa $(, $features)?);
+            compiled!(@level checked, CHECKED, $isa $(, $features)?);
+            compiled!(@level trusted, TRUSTED, $isa $(, $features)?);
+        }
+    };
+    (@level $level:ident, $number:ident, $isa:ty $(, $features:literal)?) => {
+        /// # Safety
+        /// The processor must have the instruction set.
+        $(#[target_feature(enable = $features)])?
+        #[inline(never)]
+        pub unsafe fn $level(
+            text: &[u8],
+            trie: &PathTrie,
+            limits: &EventLimits,
+            state: &mut WalkState,
+            out: &mut Leaves,
+        ) -> Result<(), Stop> {
+            // SAFETY: passed on to the caller.
+            unsafe { cursor::run::<$isa, { cursor::$number }>(text, trie, limits, state, out) }
+        }
+    };
+}
+
+compiled!(portable, Portable);
+#[cfg(target_arch = "x86_64")]
+compiled!(avx2, crate::walk::x86::Avx2, "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt");

@@ -7,7 +7,10 @@ mod dispatch;
 pub mod grammar;
 pub mod lines;
 mod state;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
+pub use dispatch::Instructions;
 pub use state::WalkState;
 
 use crate::error::{EventError, EventErrorCode};
@@ -112,12 +115,39 @@ pub fn walk(
     state: &mut WalkState,
     out: &mut Leaves,
 ) -> Result<(), EventError> {
+    prepare(text, limits, out)?;
+    dispatch::run(text, trie, level, limits, state, out).map_err(|stop| explain(stop, text, limits))
+}
+
+/// The same with a given instruction set, so that tests and benches can compare them; `None` when this processor
+/// lacks it.
+#[doc(hidden)]
+pub fn walk_with(
+    instructions: Instructions,
+    text: &[u8],
+    trie: &PathTrie,
+    level: Validation,
+    limits: &EventLimits,
+    state: &mut WalkState,
+    out: &mut Leaves,
+) -> Option<Result<(), EventError>> {
+    if !Instructions::available().contains(&instructions) {
+        return None;
+    }
+    if let Err(error) = prepare(text, limits, out) {
+        return Some(Err(error));
+    }
+    // SAFETY: just looked up.
+    let found = unsafe { dispatch::run_with(instructions, text, trie, level, limits, state, out) };
+    Some(found.map_err(|stop| explain(stop, text, limits)))
+}
+
+#[inline]
+fn prepare(text: &[u8], limits: &EventLimits, out: &mut Leaves) -> Result<(), EventError> {
     out.clear();
     // Offsets are kept in 32 bits, with room for the last block.
-    if text.len() > limits.max_event_bytes.min(u32::MAX as usize - 128) {
-        return Err(EventError { code: EventErrorCode::TooLarge, offset: limits.max_event_bytes });
-    }
-    dispatch::run(text, trie, level, limits, state, out).map_err(|stop| explain(stop, text, limits))
+    let most = limits.max_event_bytes.min(u32::MAX as usize - 128);
+    if text.len() > most { Err(EventError { code: EventErrorCode::TooLarge, offset: most }) } else { Ok(()) }
 }
 
 #[cold]
