@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rulebus.errors import EventError
-from rulebus.matcher import Matcher
 
 from rulebus.cli.terminal import Progress, human, table
+from rulebus.errors import EventError
+from rulebus.matcher import Matcher
 from rulebus.workload import envelopes, rules
 
 __all__ = ["demo"]
