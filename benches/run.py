@@ -139,7 +139,8 @@ def _write(figures: list[Figure], found: list[Floor]) -> str:
     (RECORD / f"{stem}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     lines = [
         f"# Measured {day}", "",
-        *(f"- {key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in about.items()), "",
+        *(f"- {key}: {json.dumps(value).strip(chr(34))}" for key, value in about.items()),
+        "",
         "## Floors", "", "| floor | wanted | found | |", "|---|---|---|---|",
         *(
             f"| {floor.what} | {_wanted(floor)} | "
