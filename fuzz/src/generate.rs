@@ -60,7 +60,7 @@ const BLOCKS: [&str; 8] = ["10.0.0.0/8", "10.0.0.1/31", "10.0.1.0/24", "0.0.0.0/
 
 /// Up to 12 patterns.
 pub fn rules(c: &mut Choices) -> Vec<Value> {
-    (0..1 + c.below(12)).map(|_| pattern(c, 0, false)).collect()
+    (0..1 + c.below(12)).map(|_| pattern(c, 0)).collect()
 }
 
 /// One event: an object.
@@ -72,16 +72,16 @@ fn number(text: &str) -> Value {
     serde_json::from_str(text).expect("the list holds JSON numbers")
 }
 
-fn pattern(c: &mut Choices, depth: usize, inside_or: bool) -> Value {
+fn pattern(c: &mut Choices, depth: usize) -> Value {
     let mut map = Map::new();
     for _ in 0..1 + c.below(3) {
         if depth < 2 && c.once_in(5) {
-            let alternatives: Vec<Value> = (0..2 + c.below(2)).map(|_| pattern(c, depth + 1, true)).collect();
+            let alternatives: Vec<Value> = (0..2 + c.below(2)).map(|_| pattern(c, depth + 1)).collect();
             map.insert("$or".into(), alternatives.into());
             continue;
         }
         let key = c.one(&KEYS).to_string();
-        let inner = if depth < 3 && c.once_in(3) { pattern(c, depth + 1, inside_or) } else { values(c) };
+        let inner = if depth < 3 && c.once_in(3) { pattern(c, depth + 1) } else { values(c) };
         map.insert(key, inner);
     }
     map.into()

@@ -86,7 +86,7 @@ fn once(rng: &mut Rng, out: &mut Vec<u8>, other: &[u8]) {
     let end = (at + 1 + rng.below(16)).min(out.len());
     match rng.below(9) {
         0 if at < out.len() => out[at] ^= 1 << rng.below(8),
-        1 if at < out.len() => out[at] = rng.next() as u8,
+        1 if at < out.len() => out[at] = rng.draw() as u8,
         2 => drop(out.drain(at..end)),
         3 => {
             let piece = out[at..end].to_vec();
@@ -100,7 +100,7 @@ fn once(rng: &mut Rng, out: &mut Vec<u8>, other: &[u8]) {
             let to = (from + 1 + rng.below(64)).min(other.len());
             out.splice(at..at, other[from..to].iter().copied());
         }
-        6 => out.insert(at, rng.next() as u8),
+        6 => out.insert(at, rng.draw() as u8),
         7 if at < out.len() => {
             let word = WORDS[rng.below(WORDS.len())].as_bytes();
             out.splice(at..end, word.iter().copied());

@@ -60,7 +60,8 @@ class _Writer:
     ) -> str:
         bits, random = self.chance.bits, self.chance.random
         u = f"{bits(128):032x}"
-        moment = f"2026-07-{1 + int(28 * random()):02d}T{int(24 * random()):02d}:{int(60 * random()):02d}:{int(60 * random()):02d}Z"
+        day, hour, second = 1 + int(28 * random()), int(24 * random()), int(3600 * random())
+        moment = f"2026-07-{day:02d}T{hour:02d}:{second // 60:02d}:{second % 60:02d}Z"
         return (
             f'{{"version":"0","id":"{u[:8]}-{u[8:12]}-{u[12:16]}-{u[16:20]}-{u[20:]}",'
             f'"detail-type":"{detail_type}","source":"{source}",'

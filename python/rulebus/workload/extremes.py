@@ -36,10 +36,12 @@ def needles(n: int, events: int = 2_000, seed: int = 5) -> Workload:
     }
 
     def event() -> bytes:
-        short = chance.one(known) if chance.random() < 0.2 else chance.hexadecimal(32)
-        hashes = f"SHA1={chance.hexadecimal(40)},MD5={short},SHA256={chance.hexadecimal(64)},IMPHASH={chance.hexadecimal(32)}"
-        image = f"C:\\\\Users\\\\{chance.hexadecimal(6)}\\\\AppData\\\\Local\\\\Temp\\\\{chance.hexadecimal(8)}.exe"
-        return f'{{"source":"sensor.process","detail":{{"image":"{image}","pid":{chance.bits(16)},"hashes":"{hashes}"}}}}'.encode()
+        h = chance.hexadecimal
+        md5 = chance.one(known) if chance.random() < 0.2 else h(32)
+        hashes = f"SHA1={h(40)},MD5={md5},SHA256={h(64)},IMPHASH={h(32)}"
+        image = f"C:\\\\Users\\\\{h(6)}\\\\AppData\\\\Local\\\\Temp\\\\{h(8)}.exe"
+        detail = f'"image":"{image}","pid":{chance.bits(16)},"hashes":"{hashes}"'
+        return f'{{"source":"sensor.process","detail":{{{detail}}}}}'.encode()
 
     return [("known-bad-hashes", pattern)], [event() for _ in range(events)]
 

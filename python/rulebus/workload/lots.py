@@ -128,7 +128,9 @@ def _addresses(chance: Chance) -> Iterator[str]:
         number = _house_number(chance)
         to = number if chance.random() < 0.86 else number + 2 * chance.between(1, 12)
         odd = "O" if number % 2 else "E"
-        yield f'"FROM_ST":"{number}","TO_ST":"{to}","STREET":"{street()}","ST_TYPE":{kind()},"ODD_EVEN":"{odd}"'
+        yield (
+            f'"FROM_ST":"{number}","TO_ST":"{to}","STREET":"{street()}","ST_TYPE":{kind()},"ODD_EVEN":"{odd}"'
+        )
 
 
 def _house_number(chance: Chance) -> int:

@@ -8,6 +8,7 @@
 //!
 //! SOURCE: specification, sections 9 and 10.
 
+use crate::map::Set;
 use crate::{
     error::PatternError,
     limits::PatternLimits,
@@ -16,7 +17,6 @@ use crate::{
         tree::{Field, Item, Pattern},
     },
 };
-use crate::map::Set;
 
 /// The engine's own limit of different paths on one branch.
 pub const MOST_PATHS: usize = 256;

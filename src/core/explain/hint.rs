@@ -48,7 +48,7 @@ impl Case<'_> {
             let value = &self.event.values.values[at as usize];
             let bytes = value.bytes(self.event.text, self.event.unescaped);
             for matcher in matchers.iter().take(1000) {
-                if let Some((far, hint)) = near(value.kind, bytes, value.key, matcher)
+                if let Some((far, hint)) = near(value.kind, bytes, value.comparable_key(self.event.text, self.event.unescaped), matcher)
                     && best.as_ref().is_none_or(|(f, _)| far < *f)
                 {
                     best = Some((far, hint));
@@ -84,7 +84,9 @@ fn near(kind: Kind, bytes: &[u8], key: Option<u64>, matcher: &Matcher) -> Option
     let text = (kind == Kind::String).then_some(bytes);
     match matcher {
         Matcher::String(want) | Matcher::Exactly(want) => Some(match text {
-            Some(text) if text.trim_ascii() == want.trim_ascii() => (1, format!("{} differs from {} only in blanks at its ends", show(text), show(want))),
+            Some(text) if text.trim_ascii() == want.trim_ascii() => {
+                (1, format!("{} differs from {} only in blanks at its ends", show(text), show(want)))
+            }
             Some(text) if fold::meets_all(text, want) => {
                 (1, format!("{} differs from {} only in case; \"equals-ignore-case\" would match", show(text), show(want)))
             }
@@ -92,9 +94,14 @@ fn near(kind: Kind, bytes: &[u8], key: Option<u64>, matcher: &Matcher) -> Option
                 (2 + distance(text, want), format!("found {}, the nearest that would have matched is {}", show(text), show(want)))
             }
             Some(text) => (500, format!("found {}", show(text))),
-            None if **want == *bytes => {
-                (1, format!("the event has {} where the pattern has the string {}; strings never equal other types", shown(kind, bytes), show(want)))
-            }
+            None if **want == *bytes => (
+                1,
+                format!(
+                    "the event has {} where the pattern has the string {}; strings never equal other types",
+                    shown(kind, bytes),
+                    show(want)
+                ),
+            ),
             None => (300, format!("the event has {}, the pattern the string {}", shown(kind, bytes), show(want))),
         }),
         Matcher::Number(want) => Some(match text {
@@ -102,25 +109,30 @@ fn near(kind: Kind, bytes: &[u8], key: Option<u64>, matcher: &Matcher) -> Option
             _ if kind == Kind::Number && want.key.is_none() => {
                 (10, format!("{} is longer than a double holds: it equals only the same digits", String::from_utf8_lossy(&want.text)))
             }
-            _ => (100, format!("found {}, the number that would have matched is {}", shown(kind, bytes), String::from_utf8_lossy(&want.text))),
+            _ => (
+                100,
+                format!("found {}, the number that would have matched is {}", shown(kind, bytes), String::from_utf8_lossy(&want.text)),
+            ),
         }),
         Matcher::True | Matcher::False | Matcher::Null => {
             Some((150, format!("found {}, wanted {}", shown(kind, bytes), crate::pattern::print_matcher(matcher))))
         }
         Matcher::Numeric(range) => Some(range_hint(kind, bytes, key, range)),
-        Matcher::Prefix(want) | Matcher::PrefixIgnoreCase(want) => affix_hint(text, want, "start with", |t| {
-            t.iter().zip(want).take_while(|(a, b)| a == b).count()
-        }),
-        Matcher::Suffix(want) | Matcher::SuffixIgnoreCase(want) => affix_hint(text, want, "end with", |t| {
-            t.iter().rev().zip(want.iter().rev()).take_while(|(a, b)| a == b).count()
-        }),
+        Matcher::Prefix(want) | Matcher::PrefixIgnoreCase(want) => {
+            affix_hint(text, want, "start with", |t| t.iter().zip(want).take_while(|(a, b)| a == b).count())
+        }
+        Matcher::Suffix(want) | Matcher::SuffixIgnoreCase(want) => {
+            affix_hint(text, want, "end with", |t| t.iter().rev().zip(want.iter().rev()).take_while(|(a, b)| a == b).count())
+        }
         Matcher::EqualsIgnoreCase(want) => Some(match text {
             Some(text) if text.len() <= LONGEST && want.len() <= LONGEST => {
                 (2 + distance(text, want), format!("found {}, the nearest that would have matched is {}", show(text), show(want)))
             }
             _ => (300, format!("found {}, wanted the string {}", shown(kind, bytes), show(want))),
         }),
-        Matcher::Wildcard(_) => Some((200, format!("found {}, which {} does not accept", shown(kind, bytes), crate::pattern::print_matcher(matcher)))),
+        Matcher::Wildcard(_) => {
+            Some((200, format!("found {}, which {} does not accept", shown(kind, bytes), crate::pattern::print_matcher(matcher))))
+        }
         Matcher::Cidr(_) => Some((200, format!("found {}, which is no address in the block", shown(kind, bytes)))),
         Matcher::Exists(_) => None,
         Matcher::AnythingBut(but) => {
@@ -149,7 +161,10 @@ fn shown(kind: Kind, bytes: &[u8]) -> String {
 fn affix_hint(text: Option<&[u8]>, want: &[u8], verb: &str, common: impl Fn(&[u8]) -> usize) -> Option<(usize, String)> {
     let text = text?;
     let same = common(text);
-    Some((2 + want.len().saturating_sub(same), format!("{} does not {verb} {} ({same} of {} bytes agree)", show(text), show(want), want.len())))
+    Some((
+        2 + want.len().saturating_sub(same),
+        format!("{} does not {verb} {} ({same} of {} bytes agree)", show(text), show(want), want.len()),
+    ))
 }
 
 fn range_hint(kind: Kind, bytes: &[u8], key: Option<u64>, range: &Range) -> (usize, String) {

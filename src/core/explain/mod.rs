@@ -6,23 +6,18 @@
 mod hint;
 
 use crate::{
-    compile::Conjunction,
     error::EventError,
     index::{
         operands::NONE,
-        record::{Branch, Cond, ConjRec, FieldRec},
-        segment::Segment,
+        record::{Branch, ConjRec, FieldRec},
     },
     json::string::escape_into,
     limits::EventLimits,
-    matcher::{
-        values::Values,
-        verify::{Event, Memo},
-    },
+    matcher::verify::{Event, Memo},
     path::PathTrie,
     pattern::{
         self,
-        tree::{Field, Item, Matcher, Pattern},
+        tree::{Matcher, Pattern},
     },
     store::{Change, Put, RuleSet, Scratch, Snapshot},
     walk::{Kind, Validation},

@@ -16,8 +16,8 @@ use super::{
     table::{DispatchTable, NodeId},
     wildcard::WildcardIndex,
 };
-use crate::{path::PathId, pattern::tree::Pattern, value::fold};
 use crate::map::Map;
+use crate::{path::PathId, pattern::tree::Pattern, value::fold};
 use std::sync::atomic::AtomicU32;
 
 /// A run up to this length is verified rather than divided.

@@ -6,9 +6,9 @@
 //! ranges, wildcards and mere presence come after.
 
 use super::record::{Cond, ConjId, FieldRec, Op, Records};
+use crate::map::Map;
 use crate::path::PathId;
 use foldhash::fast::RandomState;
-use crate::map::Map;
 
 /// How often conditions occur within one bucket.
 pub struct Census {

@@ -71,8 +71,14 @@ mod tests {
             x ^= x << 17;
             x % n
         };
-        let mut address = |v6: bool| Ip { v6, bits: if v6 { (next(4) as u128) << 120 | next(8) as u128 } else { (next(4) << 24 | next(4)) as u128 } };
-        let blocks: Vec<Cidr> = (0..400).map(|i| { let ip = address(i % 3 == 0); Cidr::new(ip, (i % if ip.v6 { 128 } else { 32 }) as u8) }).collect();
+        let mut address =
+            |v6: bool| Ip { v6, bits: if v6 { (next(4) as u128) << 120 | next(8) as u128 } else { (next(4) << 24 | next(4)) as u128 } };
+        let blocks: Vec<Cidr> = (0..400)
+            .map(|i| {
+                let ip = address(i % 3 == 0);
+                Cidr::new(ip, (i % if ip.v6 { 128 } else { 32 }) as u8)
+            })
+            .collect();
         let index = CidrIndex::new(blocks.iter().enumerate().map(|(i, c)| (*c, Target::run(i as u32))).collect());
         for i in 0..500 {
             let ip = address(i % 2 == 0);

@@ -75,7 +75,9 @@ impl Segment {
             Op::Cidr => Matcher::Cidr(self.records.cidrs[cond.arg as usize]),
             Op::Present => Matcher::Exists(true),
             Op::Absent => Matcher::Exists(false),
-            Op::NotExact | Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard => Matcher::AnythingBut(self.anything_but(cond)),
+            Op::NotExact | Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard => {
+                Matcher::AnythingBut(self.anything_but(cond))
+            }
         }
     }
 

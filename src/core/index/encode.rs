@@ -5,6 +5,7 @@ use super::{
     operands::{FALSE, NULL, OperandHasher, OperandId, OperandKind, Operands, TRUE},
     record::{Branch, Cond, ConjId, ConjRec, FieldRec, Form, HAS_OR, MANY_RULES, Op, Records, SHARES_ARRAYS},
 };
+use crate::map::Map;
 use crate::{
     compile::Conjunction,
     path::{PathId, PathTrie, ROOT},
@@ -12,12 +13,10 @@ use crate::{
     value::ip::{Cidr, Ip},
 };
 use foldhash::fast::RandomState;
-use crate::map::Map;
 use std::{
     hash::{BuildHasher, Hash},
     sync::Arc,
 };
-
 
 /// The trie of a rule set under change: copied only when a path or a mark is really new, since snapshots share it.
 pub struct Paths {

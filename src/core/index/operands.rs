@@ -69,12 +69,13 @@ pub struct Operands {
     starts: Vec<u32>,
     /// Open addressing: (upper half of the hash, operand), `NONE` = empty.
     slots: Vec<(u32, OperandId)>,
+    number_texts: bool,
 }
 
 impl Operands {
     /// The three literals only.
     pub fn new(hasher: OperandHasher) -> Self {
-        let mut new = Self { hasher, arena: Vec::new(), starts: vec![0], slots: vec![(0, NONE); 16] };
+        let mut new = Self { hasher, arena: Vec::new(), starts: vec![0], slots: vec![(0, NONE); 16], number_texts: false };
         for literal in [b't', b'f', b'n'] {
             new.intern(OperandKind::Literal, &[literal]);
         }
@@ -94,6 +95,12 @@ impl Operands {
     /// Never: the literals are always there.
     pub fn is_empty(&self) -> bool {
         false
+    }
+
+    /// Whether any operand is the text of a number that is not comparable.
+    #[inline]
+    pub fn has_number_texts(&self) -> bool {
+        self.number_texts
     }
 
     /// Size of all texts together.
@@ -143,6 +150,7 @@ impl Operands {
         if (self.len() + 1) * 3 > self.slots.len() * 2 {
             self.grow();
         }
+        self.number_texts |= kind == OperandKind::NumberText;
         let id = self.len() as OperandId;
         self.arena.push(kind as u8);
         self.arena.extend_from_slice(bytes);

@@ -25,8 +25,7 @@ const LEAF: usize = 8;
 impl RangeIndex {
     /// Ranges and their targets, in any order.
     pub fn new(items: Vec<(Range, Target)>) -> Self {
-        let mut entries: Vec<Entry> =
-            items.into_iter().map(|(r, target)| Entry { lo: r.lo, hi: r.hi, greatest: r.hi, target }).collect();
+        let mut entries: Vec<Entry> = items.into_iter().map(|(r, target)| Entry { lo: r.lo, hi: r.hi, greatest: r.hi, target }).collect();
         entries.sort_by_key(|e| (e.lo, e.hi));
         Self::augment(&mut entries);
         Self { entries }
@@ -95,7 +94,12 @@ mod tests {
             x % n
         };
         for n in [0, 1, 7, 8, 9, 33, 500] {
-            let ranges: Vec<Range> = (0..n).map(|_| { let lo = next(100); Range { lo, hi: lo + next(30) } }).collect();
+            let ranges: Vec<Range> = (0..n)
+                .map(|_| {
+                    let lo = next(100);
+                    Range { lo, hi: lo + next(30) }
+                })
+                .collect();
             let index = RangeIndex::new(ranges.iter().enumerate().map(|(i, r)| (*r, Target::run(i as u32))).collect());
             for key in 0..140 {
                 let mut hits = vec![];

@@ -4,7 +4,11 @@
 //! Memory: 16 bytes a conjunction, 8 a field, 8 a condition of a list of alternatives, 4 an operand of a list.
 
 use super::operands::OperandId;
-use crate::{path::PathId, pattern::tree::{Range, Wildcard}, value::ip::Cidr};
+use crate::{
+    path::PathId,
+    pattern::tree::{Range, Wildcard},
+    value::ip::Cidr,
+};
 
 /// Names a conjunction within its segment.
 pub type ConjId = u32;
@@ -80,8 +84,23 @@ pub enum Op {
 impl Op {
     /// All operators, by their number.
     pub const ALL: [Op; 17] = [
-        Op::Exact, Op::Ip, Op::IgnoreCase, Op::Prefix, Op::PrefixIgnoreCase, Op::Suffix, Op::SuffixIgnoreCase, Op::Wildcard, Op::Range,
-        Op::Cidr, Op::Present, Op::Absent, Op::NotExact, Op::NotPrefix, Op::NotSuffix, Op::NotIgnoreCase, Op::NotWildcard,
+        Op::Exact,
+        Op::Ip,
+        Op::IgnoreCase,
+        Op::Prefix,
+        Op::PrefixIgnoreCase,
+        Op::Suffix,
+        Op::SuffixIgnoreCase,
+        Op::Wildcard,
+        Op::Range,
+        Op::Cidr,
+        Op::Present,
+        Op::Absent,
+        Op::NotExact,
+        Op::NotPrefix,
+        Op::NotSuffix,
+        Op::NotIgnoreCase,
+        Op::NotWildcard,
     ];
 }
 

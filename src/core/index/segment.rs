@@ -10,8 +10,8 @@ use super::{
     table::DispatchTable,
     wildcard::WildcardIndex,
 };
-use crate::{path::PathId, pattern::tree::Pattern};
 use crate::map::Map;
+use crate::{path::PathId, pattern::tree::Pattern};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What has to be known about a value of a path, as bits; nothing else is computed.

@@ -11,8 +11,8 @@
 //! pattern that has stars only needs no backtracking.
 
 use super::record::Target;
-use crate::pattern::tree::{Text, Wildcard};
 use crate::map::Map;
+use crate::pattern::tree::{Text, Wildcard};
 
 const GRAM: usize = 4;
 /// A gram that more wildcards share than this is no filter.
@@ -177,7 +177,17 @@ impl GramFilter {
             }
         }
         let mut few = Vec::new();
-        filtered = filtered.into_iter().filter_map(|(g, t)| if g == u32::MAX { few.push(t); None } else { Some((g, t)) }).collect();
+        filtered = filtered
+            .into_iter()
+            .filter_map(|(g, t)| {
+                if g == u32::MAX {
+                    few.push(t);
+                    None
+                } else {
+                    Some((g, t))
+                }
+            })
+            .collect();
         (few, filtered, parallel)
     }
 
@@ -344,17 +354,17 @@ impl BitParallel {
         let (first, floating, sticky) = (&self.first[..words], &self.floating[..words], &self.sticky[..words]);
         for &byte in tail {
             let row = &self.rows[self.class[byte as usize] as usize * words..][..words];
-            for w in 0..words {
-                let s = state[w];
-                state[w] = ((s << 1 & !first[w] | floating[w]) & row[w]) | (s & sticky[w]);
+            // Words do not depend on one another: the compiler makes vector instructions of this.
+            for (w, s) in state.iter_mut().enumerate() {
+                *s = ((*s << 1 & !first[w] | floating[w]) & row[w]) | (*s & sticky[w]);
             }
         }
-        for w in 0..words {
-            let mut hits = state[w] & self.last[w];
+        for ((state, last), base) in state.iter().zip(&self.last).zip(&self.base) {
+            let mut hits = state & last;
             while hits != 0 {
                 let bit = hits & hits.wrapping_neg();
-                let rank = (self.last[w] & (bit - 1)).count_ones();
-                visit(self.targets[(self.base[w] + rank) as usize]);
+                let rank = (last & (bit - 1)).count_ones();
+                visit(self.targets[(base + rank) as usize]);
                 hits ^= bit;
             }
         }

@@ -10,15 +10,29 @@ use crate::{
         segment::{Segment, need},
     },
     path::PathId,
-    value::{fold, ip::Ip, number},
+    value::{
+        fold,
+        ip::Ip,
+        number::{self, Scanned},
+    },
     walk::{Kind, Leaves},
 };
+use std::cell::Cell;
 
 /// A chain longer than this is long.
-const LONG: u32 = 16;
+const LONG: u32 = 128;
+
+/// Whether a number is comparable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparable {
+    Yes,
+    No,
+    /// Nobody has asked yet: the answer takes longer than reading the number.
+    Open,
+}
 
 /// One value.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Value {
     /// Its path.
     pub path: PathId,
@@ -34,8 +48,9 @@ pub struct Value {
     /// Next value of the same path, or `NONE`.
     pub next_all: u32,
     hash: u64,
-    /// A number's key when it is comparable and asked for.
-    pub key: Option<u64>,
+    /// A number's key, if numbers are asked for; it counts only when the number is comparable.
+    key: Option<u64>,
+    comparable: Cell<Comparable>,
     /// Its operand in the segment at hand.
     pub operand: OperandId,
     /// Index into `Values::addresses`, or `NONE`.
@@ -120,6 +135,7 @@ impl Values {
                 next_all: NONE,
                 hash: 0,
                 key: None,
+                comparable: Cell::new(Comparable::No),
                 operand: NONE,
                 address: NONE,
                 fold: NONE,
@@ -144,11 +160,16 @@ impl Values {
                     }
                 }
                 Kind::Number if need & need::NUMBER != 0 => {
-                    value.key = number::comparable(bytes);
-                    value.hash = match value.key {
-                        Some(key) => hasher.hash(OperandKind::Number, &key.to_be_bytes()),
-                        None => hasher.hash(OperandKind::NumberText, bytes),
+                    let (key, comparable) = match number::scan(bytes) {
+                        Scanned::Comparable(key) => (Some(key), Comparable::Yes),
+                        Scanned::Near(key) => (Some(key), Comparable::Open),
+                        Scanned::Beyond => (None, Comparable::No),
                     };
+                    value.key = key;
+                    value.comparable.set(comparable);
+                    if let Some(key) = key {
+                        value.hash = hasher.hash(OperandKind::Number, &key.to_be_bytes());
+                    }
                 }
                 _ => {}
             }
@@ -237,10 +258,7 @@ impl Values {
                 Kind::String if need & need::STRING != 0 => {
                     segment.operands.find(value.hash, OperandKind::String, value.bytes(text, unescaped))
                 }
-                Kind::Number if need & need::NUMBER != 0 => match value.key {
-                    Some(key) => segment.operands.find(value.hash, OperandKind::Number, &key.to_be_bytes()),
-                    None => segment.operands.find(value.hash, OperandKind::NumberText, value.bytes(text, unescaped)),
-                },
+                Kind::Number if need & need::NUMBER != 0 => value.number_operand(segment, text, unescaped),
                 Kind::True => TRUE,
                 Kind::False => FALSE,
                 Kind::Null => NULL,
@@ -278,6 +296,38 @@ impl Values {
 }
 
 impl Value {
+    /// The key of a number that is comparable.
+    #[inline]
+    pub fn comparable_key(&self, text: &[u8], unescaped: &[u8]) -> Option<u64> {
+        let key = self.key?;
+        if self.comparable.get() == Comparable::Open {
+            let yes = number::is_shortest(self.bytes(text, unescaped), key);
+            self.comparable.set(if yes { Comparable::Yes } else { Comparable::No });
+        }
+        (self.comparable.get() == Comparable::Yes).then_some(key)
+    }
+
+    /// The key of a number that may turn out not to be comparable: good for candidates, not for verdicts.
+    #[inline]
+    pub fn near_key(&self) -> Option<u64> {
+        self.key
+    }
+
+    fn number_operand(&self, segment: &Segment, text: &[u8], unescaped: &[u8]) -> OperandId {
+        if let Some(key) = self.key {
+            let found = segment.operands.find(self.hash, OperandKind::Number, &key.to_be_bytes());
+            if self.comparable.get() == Comparable::Yes || found != NONE && self.comparable_key(text, unescaped).is_some() {
+                return found;
+            }
+        }
+        // A number that is not comparable equals its own text only.
+        if !segment.operands.has_number_texts() {
+            return NONE;
+        }
+        let bytes = self.bytes(text, unescaped);
+        segment.operands.find(segment.operands.hasher().hash(OperandKind::NumberText, bytes), OperandKind::NumberText, bytes)
+    }
+
     /// The text of a string, or the JSON text of a number.
     #[inline]
     pub fn bytes<'a>(&self, text: &'a [u8], unescaped: &'a [u8]) -> &'a [u8] {

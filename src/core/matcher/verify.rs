@@ -1,6 +1,10 @@
 //! Verification: does a condition, a field, a conjunction hold for the event at hand?
 
-use super::{arrays, values::{Value, Values}};
+use super::{
+    arrays,
+    values::{Value, Values},
+};
+use crate::map::Map;
 use crate::{
     error::EventErrorCode,
     index::{
@@ -13,7 +17,6 @@ use crate::{
     value::fold,
     walk::{Kind, Trail},
 };
-use crate::map::Map;
 
 /// An event under test against a segment: all that verification reads.
 pub struct Event<'a> {
@@ -67,13 +70,13 @@ impl Event<'_> {
             Op::Suffix => text().is_some_and(|t| t.ends_with(operand(cond.arg))),
             Op::SuffixIgnoreCase => text().is_some_and(|t| fold::meets_suffix(t, operand(cond.arg))),
             Op::Wildcard => text().is_some_and(|t| wildcard::accepts(&segment.records.wildcards[cond.arg as usize], t)),
-            Op::Range => value.key.is_some_and(|key| {
+            Op::Range => {
                 let range = &segment.records.ranges[cond.arg as usize];
-                range.lo <= key && key <= range.hi
-            }),
+                value.near_key().is_some_and(|key| range.lo <= key && key <= range.hi)
+                    && value.comparable_key(self.text, self.unescaped).is_some()
+            }
             Op::Cidr => {
-                value.address != NONE
-                    && segment.records.cidrs[cond.arg as usize].contains(self.values.addresses[value.address as usize].ip)
+                value.address != NONE && segment.records.cidrs[cond.arg as usize].contains(self.values.addresses[value.address as usize].ip)
             }
             Op::Present => true,
             Op::Absent => false,
@@ -147,7 +150,9 @@ impl Event<'_> {
         }
         while at != NONE {
             let value = &self.values.values[at as usize];
-            if value.operand != NONE && if list.len() <= 8 { list.contains(&value.operand) } else { list.binary_search(&value.operand).is_ok() } {
+            if value.operand != NONE
+                && if list.len() <= 8 { list.contains(&value.operand) } else { list.binary_search(&value.operand).is_ok() }
+            {
                 return true;
             }
             at = value.next;

@@ -141,7 +141,7 @@ impl Event<'_> {
                 segment.affixes[n as usize].each_prefix(&scratch.reversed, &segment.operands, |t| targets.push(t));
             }
             Family::Range(n) => {
-                if let Some(key) = value.key {
+                if let Some(key) = value.near_key() {
                     segment.ranges[n as usize].stab(key, |t| targets.push(t));
                 }
             }

@@ -1,6 +1,6 @@
 //! Pattern texts become trees, or errors that say what, where and how to mend.
 //!
-//! [`parse`] reads a text in one pass straight to the [`tree`]; [`print`] writes a tree back; [`complexity`] is AWS's
+//! [`parse`] reads a text in one pass straight to the [`tree`]; [`print()`] writes a tree back; [`complexity`] is AWS's
 //! measure of wildcards; [`catalogue`] lists every reason for which a pattern can be refused.
 
 mod anything_but;

@@ -37,7 +37,6 @@ const DEPTH_CEILING: usize = 4096;
 /// let error = pattern::parse(br#"{"total": [{"numeric": ["=>", 100]}]}"#, &limits).unwrap_err();
 /// assert_eq!((error.code, error.pointer.as_str(), error.column), ("numeric-operator", "/total/0/numeric/0", 25));
 /// ```
-#[expect(clippy::result_large_err, reason = "a refusal is rare and complete; boxing it would burden every caller")]
 pub fn parse(text: &[u8], limits: &PatternLimits) -> Result<Pattern, PatternError> {
     let mut parser = Parser {
         c: Cursor { text, pos: 0 },

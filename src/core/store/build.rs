@@ -1,5 +1,6 @@
 //! Segments from patterns, and segments from segments.
 
+use crate::map::Map;
 use crate::{
     compile::resolve,
     index::{
@@ -11,7 +12,6 @@ use crate::{
     path::PathTrie,
     pattern::tree::Pattern,
 };
-use crate::map::Map;
 
 /// A rule to be built: its key (place in the order, number) and its pattern.
 pub struct RuleSource {

@@ -1,7 +1,10 @@
 //! JSON lines in one call: the buffer is cut into pieces at line ends, threads take pieces in turn, and the results
 //! are joined in the order of the lines. A bad line is a value in the result, never the loss of the batch.
 
-use super::{RuleId, snapshot::{Scratch, Snapshot}};
+use super::{
+    RuleId,
+    snapshot::{Scratch, Snapshot},
+};
 use crate::{
     error::EventError,
     walk::{Validation, lines},

@@ -7,7 +7,12 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
-    index::{encode::Paths, operands::OperandHasher, record::MAX_PATHS, segment::{ALIVE, Segment}},
+    index::{
+        encode::Paths,
+        operands::OperandHasher,
+        record::MAX_PATHS,
+        segment::{ALIVE, Segment},
+    },
     limits::EventLimits,
     map::Map,
     path::PathTrie,

@@ -117,13 +117,8 @@ impl Snapshot {
         let mut hits = Hits { keys: &mut scratch.keys, version: self.version, first_only, steps: self.limits.max_array_steps };
         for segment in &self.segments {
             scratch.values.resolve(segment, text, &scratch.leaves.unescaped);
-            let event = Event {
-                segment,
-                values: &scratch.values,
-                text,
-                unescaped: &scratch.leaves.unescaped,
-                trails: &scratch.leaves.trails,
-            };
+            let event =
+                Event { segment, values: &scratch.values, text, unescaped: &scratch.leaves.unescaped, trails: &scratch.leaves.trails };
             event.visit(&mut scratch.visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;
         }
         if scratch.keys.len() > 1 {

@@ -66,7 +66,12 @@ fn any_history_equals_a_fresh_build() {
                 match next(5) {
                     0 if !living.is_empty() => {
                         let (id, _) = living.remove(next(living.len()));
-                        if !change.put.iter().any(|p| p.replaces == Some(id)) { change.remove.push(id) } else { change.remove.push(id); change.put.retain(|p| p.replaces != Some(id)); }
+                        if !change.put.iter().any(|p| p.replaces == Some(id)) {
+                            change.remove.push(id)
+                        } else {
+                            change.remove.push(id);
+                            change.put.retain(|p| p.replaces != Some(id));
+                        }
                     }
                     1 if !living.is_empty() => {
                         let at = next(living.len());
@@ -87,11 +92,16 @@ fn any_history_equals_a_fresh_build() {
             assert_eq!(distinct.len(), living.len(), "a number was given out twice");
             if step % 10 == 0 {
                 let rebuilt = RuleSet::new(EventLimits::default());
-                let ids = rebuilt.apply(Change { remove: vec![], put: living.iter().map(|(_, p)| put(p, None)).collect() }).expect("capacity").ids;
+                let ids = rebuilt
+                    .apply(Change { remove: vec![], put: living.iter().map(|(_, p)| put(p, None)).collect() })
+                    .expect("capacity")
+                    .ids;
                 for _ in 0..20 {
                     let event = some_event(&mut next);
-                    let got: Vec<usize> =
-                        matches(&set, &event, &mut scratch).iter().map(|id| living.iter().position(|(i, _)| i == id).expect("living")).collect();
+                    let got: Vec<usize> = matches(&set, &event, &mut scratch)
+                        .iter()
+                        .map(|id| living.iter().position(|(i, _)| i == id).expect("living"))
+                        .collect();
                     let want: Vec<usize> =
                         matches(&rebuilt, &event, &mut scratch).iter().map(|id| ids.iter().position(|i| i == id).expect("put")).collect();
                     assert_eq!(got, want, "seed {seed} step {step} {event}");
@@ -133,7 +143,8 @@ fn every_answer_is_a_state_between_start_and_end() {
             // Even changes put two rules, odd ones replace one and remove one: the count tells the state.
             let mut change = Change::default();
             if n % 2 == 0 {
-                change.put = vec![put(r#"{"k":["v"]}"#, None), put(&format!(r#"{{"k":["v"],"absent{}":[{{"exists":false}}]}}"#, n % 50), None)];
+                change.put =
+                    vec![put(r#"{"k":["v"]}"#, None), put(&format!(r#"{{"k":["v"],"absent{}":[{{"exists":false}}]}}"#, n % 50), None)];
             } else {
                 change.remove = window.pop_front().into_iter().collect();
                 change.put = vec![put(r#"{"k":[{"prefix":"v"}]}"#, window.front().copied())];

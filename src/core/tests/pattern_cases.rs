@@ -30,7 +30,6 @@ fn first_line(message: &str) -> &str {
 }
 
 /// Parses, and checks what must hold for every text: print and parse are inverse, errors are complete.
-#[expect(clippy::result_large_err, reason = "the parser's own result")]
 fn checked(text: &[u8]) -> Result<Pattern, rulebus_core::error::PatternError> {
     let result = parse(text, &PatternLimits::default());
     match &result {

@@ -104,8 +104,7 @@ fn rule_sets() {
             want.sort_unstable();
             for level in [Validation::Checked, Validation::Strict] {
                 snapshot.match_text(event.as_bytes(), level, &mut scratch).expect(event);
-                let mut got: Vec<&str> =
-                    scratch.matches.iter().map(|id| &names[ids.iter().position(|i| i == id).unwrap()][..]).collect();
+                let mut got: Vec<&str> = scratch.matches.iter().map(|id| &names[ids.iter().position(|i| i == id).unwrap()][..]).collect();
                 got.sort_unstable();
                 assert_eq!(got, want, "{} {event}", text(&row, "id"));
             }

@@ -105,54 +105,55 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
     /// `p <= self.last`, as for every function below that takes a position.
     #[inline(always)]
     unsafe fn event(&mut self, mut p: usize) -> Result<(), Stop> {
-        let mut here = Frame { serial: self.serial(), node: ROOT, trail: 0, array: 0, index: 0, close: b'}', via: Via::Nothing };
-        let mut fresh = true;
-        loop {
-            // SAFETY (whole loop): the bounds invariant of this file, step by step.
-            p = unsafe { self.blanks(p) };
-            if !fresh || unsafe { self.at(p) } != here.close {
-                let place =
-                    if here.close == b'}' { unsafe { self.member(&mut p, &here) }? } else { Place { node: here.node, via: Via::Nothing } };
-                let byte = unsafe { self.at(p) };
-                match byte {
-                    b'"' => unsafe { self.string(&mut p, place, &here) }?,
-                    b'{' | b'[' => {
-                        if let Some(inner) = self.enters(byte, place, &here) {
-                            if self.frames.len() + 2 > self.max_depth {
-                                return Err(Stop::Refused);
-                            }
-                            self.frames.push(here);
-                            here = inner;
-                            fresh = true;
-                            p += 1;
-                            continue;
-                        }
-                        p = self.skip(p + 1)?;
-                    }
-                    _ => unsafe { self.scalar(byte, &mut p, place, &here) }?,
-                }
-            } else {
-                p += 1;
-                if self.closes(&mut here, p)? {
-                    return Ok(());
-                }
-            }
-            // After a value: close what ends here, up to the next comma.
+        // SAFETY: the bounds invariant of this file, step by step.
+        unsafe {
+            let mut here = Frame { serial: self.serial(), node: ROOT, trail: 0, array: 0, index: 0, close: b'}', via: Via::Nothing };
+            let mut fresh = true;
             loop {
-                p = unsafe { self.blanks(p) };
-                let byte = unsafe { self.at(p) };
-                if byte == b',' {
+                p = self.blanks(p);
+                if !fresh || self.at(p) != here.close {
+                    let place = if here.close == b'}' { self.member(&mut p, &here)? } else { Place { node: here.node, via: Via::Nothing } };
+                    let byte = self.at(p);
+                    match byte {
+                        b'"' => self.string(&mut p, place, &here)?,
+                        b'{' | b'[' => {
+                            if let Some(inner) = self.enters(byte, place, &here) {
+                                if self.frames.len() + 2 > self.max_depth {
+                                    return Err(Stop::Refused);
+                                }
+                                self.frames.push(here);
+                                here = inner;
+                                fresh = true;
+                                p += 1;
+                                continue;
+                            }
+                            p = self.skip(p + 1)?;
+                        }
+                        _ => self.scalar(byte, &mut p, place, &here)?,
+                    }
+                } else {
                     p += 1;
-                    here.index += 1;
-                    fresh = false;
-                    break;
+                    if self.closes(&mut here, p)? {
+                        return Ok(());
+                    }
                 }
-                if byte != here.close {
-                    return Err(Stop::Refused);
-                }
-                p += 1;
-                if self.closes(&mut here, p)? {
-                    return Ok(());
+                // After a value: close what ends here, up to the next comma.
+                loop {
+                    p = self.blanks(p);
+                    let byte = self.at(p);
+                    if byte == b',' {
+                        p += 1;
+                        here.index += 1;
+                        fresh = false;
+                        break;
+                    }
+                    if byte != here.close {
+                        return Err(Stop::Refused);
+                    }
+                    p += 1;
+                    if self.closes(&mut here, p)? {
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -165,30 +166,29 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
     #[inline(always)]
     unsafe fn member(&mut self, p: &mut usize, here: &Frame) -> Result<Place, Stop> {
         // SAFETY: `p <= last`; then past a quote, blanks and a colon, none of which is the last byte.
-        if unsafe { self.at(*p) } != b'"' {
-            return Err(Stop::Refused);
+        unsafe {
+            if self.at(*p) != b'"' {
+                return Err(Stop::Refused);
+            }
+            let start = *p + 1;
+            let end = self.string_end(start)?;
+            *p = self.blanks(end + 1);
+            if self.at(*p) != b':' {
+                return Err(Stop::Refused);
+            }
+            *p = self.blanks(*p + 1);
+            let hit = if self.summary.backslash && self.has_backslash(start, end) {
+                self.escaped_key(start, end, here.node)?
+            } else if LEVEL == STRICT && here.node == NO_NODE {
+                None
+            } else {
+                self.trie.follow(here.node, self.text, start, end, self.word(start))
+            };
+            let Some(KeyHit { node, dotted }) = hit else { return Ok(NOWHERE) };
+            let via = if dotted { Via::DottedKey } else { Via::Key };
+            self.keys.meet(here.serial, node, via, self.out.leaves.len());
+            Ok(Place { node, via })
         }
-        let start = *p + 1;
-        let end = self.string_end(start)?;
-        // SAFETY: as above.
-        *p = unsafe { self.blanks(end + 1) };
-        // SAFETY: as above.
-        if unsafe { self.at(*p) } != b':' {
-            return Err(Stop::Refused);
-        }
-        // SAFETY: as above.
-        *p = unsafe { self.blanks(*p + 1) };
-        let hit = if self.summary.backslash && self.has_backslash(start, end) {
-            self.escaped_key(start, end, here.node)?
-        } else if LEVEL == STRICT && here.node == NO_NODE {
-            None
-        } else {
-            self.trie.follow(here.node, self.text, start, end, self.word(start))
-        };
-        let Some(KeyHit { node, dotted }) = hit else { return Ok(NOWHERE) };
-        let via = if dotted { Via::DottedKey } else { Via::Key };
-        self.keys.meet(here.serial, node, via, self.out.leaves.len());
-        Ok(Place { node, via })
     }
 
     #[cold]
@@ -357,22 +357,24 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
     /// `p <= last`.
     #[inline(always)]
     unsafe fn number_end(&self, mut p: usize) -> Result<usize, Stop> {
-        // SAFETY (whole function): only digits, signs, points and the letter e are passed, none of which is the last byte.
-        p += (unsafe { self.at(p) } == b'-') as usize;
-        if unsafe { self.at(p) } == b'0' {
-            p += 1;
-        } else {
-            p = unsafe { self.digits(p) }?;
+        // SAFETY: only digits, signs, points and the letter e are passed, none of which is the last byte.
+        unsafe {
+            p += (self.at(p) == b'-') as usize;
+            if self.at(p) == b'0' {
+                p += 1;
+            } else {
+                p = self.digits(p)?;
+            }
+            if self.at(p) == b'.' {
+                p = self.digits(p + 1)?;
+            }
+            if self.at(p) | 0x20 == b'e' {
+                p += 1;
+                p += matches!(self.at(p), b'+' | b'-') as usize;
+                p = self.digits(p)?;
+            }
+            Ok(p)
         }
-        if unsafe { self.at(p) } == b'.' {
-            p = unsafe { self.digits(p + 1) }?;
-        }
-        if unsafe { self.at(p) } | 0x20 == b'e' {
-            p += 1;
-            p += matches!(unsafe { self.at(p) }, b'+' | b'-') as usize;
-            p = unsafe { self.digits(p) }?;
-        }
-        Ok(p)
     }
 
     /// At least one digit.

@@ -15,13 +15,12 @@ pub enum Instructions {
     Portable,
     /// x86-64 with AVX2, PCLMULQDQ, BMI, LZCNT and POPCNT.
     Avx2,
-    /// The same with AVX-512 F, BW and VL.
-    Avx512,
 }
 
 impl Instructions {
     /// Those that this processor has, the best last.
     pub fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
         let mut found = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
@@ -30,9 +29,6 @@ impl Instructions {
             }
             if has!("avx2", "pclmulqdq", "bmi1", "bmi2", "lzcnt", "popcnt") {
                 found.push(Self::Avx2);
-                if has!("avx512f", "avx512bw", "avx512vl") {
-                    found.push(Self::Avx512);
-                }
             }
         }
         found
@@ -84,12 +80,6 @@ pub(super) unsafe fn run_with(
             (Instructions::Avx2, Validation::Checked) => avx2::checked(text, trie, limits, state, out),
             #[cfg(target_arch = "x86_64")]
             (Instructions::Avx2, Validation::Trusted) => avx2::trusted(text, trie, limits, state, out),
-            #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx512, Validation::Strict) => avx512::strict(text, trie, limits, state, out),
-            #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx512, Validation::Checked) => avx512::checked(text, trie, limits, state, out),
-            #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx512, Validation::Trusted) => avx512::trusted(text, trie, limits, state, out),
             #[cfg(not(target_arch = "x86_64"))]
             (_, level) => run_with(Instructions::Portable, text, trie, level, limits, state, out),
         }
@@ -128,5 +118,3 @@ macro_rules! compiled {
 compiled!(portable, Portable);
 #[cfg(target_arch = "x86_64")]
 compiled!(avx2, crate::walk::x86::Avx2, "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt");
-#[cfg(target_arch = "x86_64")]
-compiled!(avx512, crate::walk::x86::Avx512, "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt");

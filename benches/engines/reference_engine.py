@@ -1,0 +1,20 @@
+"""The reference: what a plain matcher in Python costs that gives every answer. Patterns are parsed once."""
+
+from __future__ import annotations
+
+from rulebus.reference import ReferenceMatcher
+
+from benches.engines import Rules
+
+
+class Adapter:
+    """The pure-Python matcher."""
+
+    name = "reference"
+
+    def build(self, rules: Rules) -> int:
+        self.matcher = ReferenceMatcher(dict(rules))
+        return len(rules)
+
+    def match(self, event: bytes) -> int:
+        return len(self.matcher.match(event))

@@ -1,0 +1,100 @@
+"""The command `rulebus`: one file per command, this one gathers them and turns failures into exit statuses.
+
+0 done; 1 a negative answer (a rule is bad, an event does not match, a line is no event); 2 bad use or bad
+input; 130 interrupted; 141 the reader of the output went away. Relies on click; must never import rich
+outside `terminal`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import rulebus
+from rulebus.cli.check import check
+from rulebus.cli.demo import demo
+from rulebus.cli.explain import explain
+from rulebus.cli.match import match
+
+__all__ = ["cli", "main"]
+
+
+class _Ended(Exception):
+    """The run ended from outside; the argument is the exit status."""
+
+
+class _Group(click.Group):
+    """click would turn a closed pipe into status 1 and print an empty line when interrupted."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            raise _Ended(141) from None
+        except KeyboardInterrupt:
+            raise _Ended(130) from None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(rulebus.__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Match events against rules in the pattern language of AWS EventBridge.
+
+    \b
+    Rules files, wherever --rules stands:
+      rules.json   an object NAME -> PATTERN
+      rules.jsonl  lines of {"name": NAME, "pattern": PATTERN}
+      rules/       a folder of NAME.json, one pattern each
+    Files may be "-", standard input.
+
+    \b
+    Examples:
+      rulebus demo
+      rulebus check rules.json
+      rulebus match --rules rules.json events.jsonl
+      rulebus explain --rules rules.json --rule big-orders event.json
+    """
+
+
+for _command in (match, check, explain, demo):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names of rules may hold what the terminal's encoding has not.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = cli.main(args=arguments, prog_name="rulebus", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except _Ended as end:
+        status = end.args[0]
+        if status == 130:
+            click.echo("\nrulebus: interrupted", err=True)
+        else:
+            _silence()
+    except BrokenPipeError:
+        status = 141
+        _silence()
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        click.echo(f"rulebus: cannot read or write{where}: {error.strerror}", err=True)
+        return 2
+    return status if isinstance(status, int) else 0
+
+
+def _silence() -> None:
+    """Let the interpreter's last flush of a closed pipe succeed."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

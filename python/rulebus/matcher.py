@@ -1,0 +1,207 @@
+"""A live set of named rules, matched against events.
+
+The matching, the names and the locks lie in the native module; here are the conveniences of a mapping,
+pickling and records. Relies on `rulebus.pattern` and `rulebus.explanation`; holds no state of its own.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from rulebus import _core
+from rulebus._core import LinesResult
+from rulebus.errors import EventError
+from rulebus.explanation import Explanation
+from rulebus.pattern import EventLike, Pattern, PatternLike
+
+__all__ = ["LineCounts", "LinesResult", "Matcher", "MatcherStats", "Validation"]
+
+Validation: TypeAlias = Literal["strict", "checked", "trusted"]
+"""How much of an event's text is checked; see `Matcher`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatcherStats:
+    """Sizes of a matcher at one moment."""
+
+    rules: int
+    """Rules."""
+    conjunctions: int
+    """Different conjunctions in them; equal ones are kept once."""
+    paths: int
+    """Different paths that the rules ask for, and the paths above them."""
+    operands: int
+    """Different texts, numbers and addresses that the rules compare with."""
+    size_bytes: int
+    """Memory of the index; names are not counted."""
+    generation: int
+    """Number of changes so far."""
+    segments: int
+    """Parts of the index; every event visits each of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineCounts:
+    """What `Matcher.count_lines` counted."""
+
+    counts: dict[Any, int]
+    """How many events each rule matched, in the order put; rules that matched none are left out."""
+    events: int
+    """Number of events, bad ones included."""
+    errors: tuple[tuple[int, EventError], ...]
+    """Index of each bad event and what is wrong with it."""
+
+
+class Matcher(_core.Matcher):
+    """A live set of named rules.
+
+    >>> matcher = Matcher({"big": {"source": ["shop.cart"], "detail": {"total": [{"numeric": [">", 100]}]}}})
+    >>> matcher.put("eu", '{"detail": {"region": [{"prefix": "eu-"}]}}')
+    >>> matcher.match(b'{"source": "shop.cart", "detail": {"total": 120, "region": "eu-west-1"}}')
+    ['big', 'eu']
+    >>> matcher.match({"source": "shop.cart", "detail": {"total": 80}})
+    []
+
+    Names may be any hashable objects; the same objects come back, in the order in which the rules were put.
+    A rule that replaces one of an equal name keeps its place, as in a dict.
+
+    Any number of threads may match while others change rules: a call sees the rules of one moment, and every
+    change that returned before the call began. Matching never waits for a change. Long work lets other
+    threads run.
+
+    `validation` says how much of an event's text is checked: ``strict`` everything, as RFC 8259 has it;
+    ``checked`` (the default) the whole text for strings, UTF-8 and brackets, and the grammar wherever rules
+    look; ``trusted`` nothing, for events that were checked before.
+
+    The limits: ``max_event_bytes``, ``max_event_depth`` (nesting), ``max_event_values`` (values on the rules'
+    paths), ``max_array_steps`` (of the search for consistent array elements); ``max_pattern_bytes``,
+    ``max_pattern_depth`` (1000 at most), ``max_pattern_paths`` (on one branch, AWS has 256),
+    ``max_or_branches`` (where ``$or`` has to be expanded), ``max_wildcard_complexity`` (AWS's measure; None
+    accepts any).
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        rules: Mapping[Any, PatternLike] | Iterable[tuple[Any, PatternLike]] | None = None,
+        *,
+        validation: Validation = "checked",
+        max_event_bytes: int = 16 << 20,
+        max_event_depth: int = 1000,
+        max_event_values: int = 1 << 20,
+        max_array_steps: int = 100_000,
+        max_pattern_bytes: int = 16 << 20,
+        max_pattern_depth: int = 1000,
+        max_pattern_paths: int = 256,
+        max_or_branches: int = 4096,
+        max_wildcard_complexity: int | None = None,
+    ) -> "Matcher":
+        self = super().__new__(
+            cls,
+            validation=validation,
+            max_event_bytes=max_event_bytes,
+            max_event_depth=max_event_depth,
+            max_event_values=max_event_values,
+            max_array_steps=max_array_steps,
+            max_pattern_bytes=max_pattern_bytes,
+            max_pattern_depth=max_pattern_depth,
+            max_pattern_paths=max_pattern_paths,
+            max_or_branches=max_or_branches,
+            max_wildcard_complexity=max_wildcard_complexity,
+        )
+        if rules is not None:
+            self.update(rules)
+        return self
+
+    def put(self, name: Hashable, pattern: PatternLike) -> None:
+        """Adds a rule, or replaces the one of that name.
+
+        The pattern is `str`, bytes, a dict or a `Pattern`. Every match that begins after the call sees the rule.
+        Raises `PatternError` for a bad pattern; the rule of that name, if any, stays as it was.
+        """
+        self._put(name, pattern)
+
+    def update(self, rules: Mapping[Any, PatternLike] | Iterable[tuple[Any, PatternLike]]) -> None:
+        """Puts many rules as one change, much faster than one by one.
+
+        >>> matcher = Matcher()
+        >>> matcher.update((number, {"id": [number]}) for number in range(1000))
+        >>> matcher.match({"id": 7})
+        [7]
+
+        Raises `RuleSetError` with the error of every bad pattern; then nothing is changed.
+        """
+        try:
+            given = rules if type(rules) is dict else dict(rules)
+        except ValueError as error:
+            raise TypeError(
+                f"rules are a mapping or an iterable of (name, pattern) pairs: {error}"
+            ) from error
+        self._update(given)
+
+    def remove(self, name: Hashable) -> None:
+        """Removes a rule; `KeyError` if there is none of that name."""
+        if not self._remove(name):
+            raise KeyError(name)
+
+    def discard(self, name: Hashable) -> None:
+        """Removes a rule if there is one of that name."""
+        self._remove(name)
+
+    def pattern(self, name: Hashable) -> Pattern:
+        """The pattern of a rule, in canonical form; `KeyError` if there is none of that name.
+
+        It may be spelt otherwise than what was put, but accepts the same events.
+
+        >>> Matcher({"eu": {"detail": {"region": ["eu"]}}}).pattern("eu")
+        rulebus.Pattern('{"detail.region":["eu"]}')
+        """
+        text = self._pattern(name)
+        if text is None:
+            raise KeyError(name)
+        return Pattern(text, **self._options())
+
+    def explain(self, name: Hashable, event: EventLike) -> Explanation:
+        """Why a rule matches an event or does not; `KeyError` if there is no rule of that name.
+
+        >>> matcher = Matcher({"eu": {"region": [{"prefix": "eu-"}]}})
+        >>> matcher.explain("eu", {"region": "us-east-1"}).matched
+        False
+        """
+        text = self._explain(name, event)
+        if text is None:
+            raise KeyError(name)
+        return Explanation.from_json(text)
+
+    def count_lines(self, buffer: Any, threads: int = 1) -> LineCounts:
+        """Counts how many of the events in JSON lines each rule matches; builds no lists.
+
+        >>> Matcher({"a": {"x": [1]}, "b": {"x": [2]}}).count_lines(b'{"x": 1}\\n{"x": 1}\\n{"x": 3}\\n')
+        LineCounts(counts={'a': 2}, events=3, errors=())
+        """
+        return LineCounts(*self._count_lines(buffer, threads))
+
+    def items(self) -> Iterator[tuple[Any, Pattern]]:
+        """The names with their patterns, in the order put, as they are at this moment."""
+        options = self._options()
+        return ((name, Pattern(text, **options)) for name, text in self._items())
+
+    def stats(self) -> MatcherStats:
+        """Sizes of the matcher at this moment. COST: linear in the rules."""
+        return MatcherStats(*self._stats())
+
+    def __iter__(self) -> Iterator[Any]:
+        """The names in the order in which they were put, as they are at this moment."""
+        return iter(self._names())
+
+    def __repr__(self) -> str:
+        return f"<rulebus.Matcher with {len(self)} rules>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickling and copying build the rules anew."""
+        return _rebuild, (type(self), self._items(), self._options())
+
+
+def _rebuild(cls: type[Matcher], rules: list[tuple[Any, str]], options: dict[str, Any]) -> Matcher:
+    return cls(rules, **options)

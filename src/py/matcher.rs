@@ -1,0 +1,241 @@
+//! The class `Matcher`: a live rule set with names. The path of `match` is short on purpose: take the event in, ask the
+//! current snapshot, hand out the names.
+
+use crate::{
+    batch,
+    errors::{Fault, capacity_err, pattern_err, rule_set_err},
+    input::{Event, Lines},
+    lines::{LinesResult, line_faults, pairs},
+    names::{Name, Names},
+    object,
+    options::{Options, threads},
+    pattern::{Source, explanation},
+};
+use pyo3::{
+    PyTraverseError, PyVisit,
+    prelude::*,
+    types::{PyDict, PyList},
+};
+use rulebus_core::{
+    pattern,
+    store::{RuleSet, Scratch, Snapshot},
+    walk::Validation,
+};
+use std::cell::Cell;
+
+/// Events up to this size are matched without letting other threads in: a switch costs more than the match.
+const SMALL_EVENT: usize = 32 << 10;
+/// A scratch that grew with an event larger than this is not kept.
+const KEPT_SCRATCH: usize = 1 << 20;
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+/// Lends this thread's working memory. A nested use (a finalizer that matches) gets its own.
+#[inline]
+pub fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    let mut scratch = SCRATCH.take().unwrap_or_default();
+    let result = work(&mut scratch);
+    if scratch.leaves.unescaped.capacity() <= KEPT_SCRATCH {
+        SCRATCH.set(Some(scratch));
+    }
+    result
+}
+
+/// Matches an event; the rules stand in `scratch.matches`.
+#[inline]
+fn find(py: Python<'_>, snapshot: &Snapshot, level: Validation, event: &Bound<'_, PyAny>, scratch: &mut Scratch) -> PyResult<()> {
+    match Event::of(event)? {
+        Event::Text(text) => {
+            let result = if text.len() <= SMALL_EVENT {
+                snapshot.match_text(&text, level, scratch)
+            } else {
+                py.detach(|| snapshot.match_text(&text, level, scratch))
+            };
+            result.map_err(|error| Fault::in_text(error, &text).to_err(py))
+        }
+        Event::Dict(dict) => find_in_dict(snapshot, dict, scratch).map_err(|fault| fault.to_err(py)),
+    }
+}
+
+/// Matches an event that is a dict.
+pub fn find_in_dict(snapshot: &Snapshot, event: &Bound<'_, PyDict>, scratch: &mut Scratch) -> Result<(), Fault> {
+    object::walk(event, snapshot.trie(), snapshot.limits(), &mut scratch.leaves)?;
+    Ok(snapshot.match_leaves(scratch)?)
+}
+
+/// Whether any rule matches.
+pub fn any(py: Python<'_>, snapshot: &Snapshot, level: Validation, event: &Bound<'_, PyAny>, scratch: &mut Scratch) -> PyResult<bool> {
+    match Event::of(event)? {
+        Event::Text(text) => {
+            let result = if text.len() <= SMALL_EVENT {
+                snapshot.match_any(&text, level, scratch)
+            } else {
+                py.detach(|| snapshot.match_any(&text, level, scratch))
+            };
+            result.map_err(|error| Fault::in_text(error, &text).to_err(py))
+        }
+        Event::Dict(dict) => {
+            find_in_dict(snapshot, dict, scratch).map_err(|fault| fault.to_err(py))?;
+            Ok(!scratch.matches.is_empty())
+        }
+    }
+}
+
+/// A live set of rules; the native half of `rulebus.Matcher`.
+#[pyclass(frozen, subclass, weakref, module = "rulebus._core")]
+pub struct Matcher {
+    rules: RuleSet,
+    names: Names,
+    options: Options,
+}
+
+#[pymethods]
+impl Matcher {
+    #[new]
+    #[pyo3(signature = (**options))]
+    fn new(options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options = Options::read(options)?;
+        Ok(Self { rules: RuleSet::new(options.event), names: Names::default(), options })
+    }
+
+    /// The names of the rules that match the event, in the order in which the rules were put.
+    ///
+    /// The event is bytes, bytearray, memoryview, str or dict. Raises EventError for what is no event, TypeError for
+    /// what cannot be one.
+    #[pyo3(name = "match", signature = (event, /))]
+    fn match_event<'py>(&self, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let py = event.py();
+        with_scratch(|scratch| {
+            let snapshot = self.rules.guard();
+            find(py, &snapshot, self.options.level, event, scratch)?;
+            self.names.list(py, &snapshot, &scratch.matches)
+        })
+    }
+
+    /// Whether any rule matches the event; stops at the first.
+    #[pyo3(signature = (event, /))]
+    fn matches(&self, event: &Bound<'_, PyAny>) -> PyResult<bool> {
+        with_scratch(|scratch| any(event.py(), &self.rules.guard(), self.options.level, event, scratch))
+    }
+
+    /// The result of `match` for each of the events, an iterable; all against the same rules.
+    ///
+    /// In the place of a bad event stands its EventError. `threads` = 0 uses as many as there are processors.
+    #[pyo3(signature = (events, threads = 1))]
+    fn match_many<'py>(&self, events: &Bound<'py, PyAny>, threads: isize) -> PyResult<Bound<'py, PyList>> {
+        batch::match_many(events, &self.rules.load(), &self.names, self.options.level, self::threads(threads)?)
+    }
+
+    /// Matches each line of JSON lines, all against the same rules; a LinesResult.
+    ///
+    /// The buffer is bytes, bytearray, memoryview, mmap or str; bytes and read-only maps are not copied.
+    #[pyo3(signature = (buffer, threads = 1))]
+    fn match_lines(&self, buffer: &Bound<'_, PyAny>, threads: isize) -> PyResult<LinesResult> {
+        let (py, lines, threads) = (buffer.py(), Lines::of(buffer)?, self::threads(threads)?);
+        let (bytes, snapshot) = (lines.bytes(), self.rules.load());
+        let matched = py.detach(|| snapshot.match_lines(bytes, self.options.level, threads));
+        LinesResult::new(py, matched, bytes, |rules| self.names.all(py, &snapshot, rules))
+    }
+
+    fn _count_lines<'py>(&self, buffer: &Bound<'py, PyAny>, threads: isize) -> PyResult<(Bound<'py, PyDict>, usize, Bound<'py, PyAny>)> {
+        let (py, lines, threads) = (buffer.py(), Lines::of(buffer)?, self::threads(threads)?);
+        let (bytes, snapshot) = (lines.bytes(), self.rules.load());
+        let (counts, rules, faults) = py.detach(|| {
+            let counts = snapshot.count_lines(bytes, self.options.level, threads);
+            let count = |rule: &u32| counts.by_rule.get(*rule as usize).copied().unwrap_or(0);
+            let rules: Vec<u32> = snapshot.rules().into_iter().filter(|rule| count(rule) > 0).collect();
+            let faults = line_faults(bytes, &counts.errors);
+            (counts, rules, faults)
+        });
+        let dict = PyDict::new(py);
+        for (name, rule) in self.names.all(py, &snapshot, &rules)?.into_iter().zip(&rules) {
+            dict.set_item(name, counts.by_rule[*rule as usize])?;
+        }
+        Ok((dict, counts.events, pairs(py, &faults)?.into_any()))
+    }
+
+    fn _put(&self, py: Python<'_>, name: Bound<'_, PyAny>, pattern: &Bound<'_, PyAny>) -> PyResult<()> {
+        let limits = &self.options.pattern;
+        let tree = Source::of(pattern, limits)?.read(limits).map_err(|error| pattern_err(py, &error))?;
+        self.names.put(py, &self.rules, vec![(Name::of(name)?, tree)])?.map_err(|error| capacity_err(py, error.to_string()))
+    }
+
+    fn _update<'py>(&self, rules: &Bound<'py, PyDict>) -> PyResult<()> {
+        let (py, limits) = (rules.py(), &self.options.pattern);
+        let items: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> = rules.iter().collect();
+        let sources = items.iter().map(|(_, pattern)| Source::of(pattern, limits)).collect::<PyResult<Vec<_>>>()?;
+        let read: Vec<_> = py.detach(|| sources.into_iter().map(|source| source.read(limits)).collect());
+        let (mut good, mut bad) = (Vec::with_capacity(items.len()), Vec::new());
+        for ((name, _), result) in items.iter().zip(read) {
+            match result {
+                Ok(tree) => good.push((Name::of(name.clone())?, tree)),
+                Err(error) => bad.push((name.clone(), error)),
+            }
+        }
+        if !bad.is_empty() {
+            return Err(rule_set_err(py, bad));
+        }
+        self.names.put(py, &self.rules, good)?.map_err(|error| capacity_err(py, error.to_string()))
+    }
+
+    fn _remove(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<bool> {
+        self.names.remove(py, &self.rules, &Name::of(name)?)
+    }
+
+    /// Removes all rules.
+    fn clear(&self, py: Python<'_>) {
+        self.names.clear(py, &self.rules);
+    }
+
+    fn _pattern(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<Option<String>> {
+        let found = self.names.find(py, &self.rules, &Name::of(name)?)?;
+        Ok(found.and_then(|(rule, snapshot)| py.detach(|| Some(pattern::print(&snapshot.pattern(rule)?)))))
+    }
+
+    fn _explain(&self, py: Python<'_>, name: Bound<'_, PyAny>, event: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+        let found = self.names.find(py, &self.rules, &Name::of(name)?)?;
+        let tree = found.and_then(|(rule, snapshot)| py.detach(|| snapshot.pattern(rule)));
+        tree.map(|tree| explanation(py, &tree, event, self.options.level, self.options.event)).transpose()
+    }
+
+    fn _names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let snapshot = self.rules.load();
+        let rules = py.detach(|| snapshot.rules());
+        self.names.list(py, &snapshot, &rules)
+    }
+
+    fn _items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyAny>, String)>> {
+        let snapshot = self.rules.load();
+        let (rules, texts): (Vec<_>, Vec<_>) =
+            py.detach(|| snapshot.patterns().into_iter().map(|(rule, tree)| (rule, pattern::print(&tree))).unzip());
+        Ok(self.names.all(py, &snapshot, &rules)?.into_iter().zip(texts).collect())
+    }
+
+    fn _options<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.options.to_dict(py)
+    }
+
+    fn _stats(&self, py: Python<'_>) -> (usize, usize, usize, usize, usize, u64, usize) {
+        let snapshot = self.rules.load();
+        let s = py.detach(|| snapshot.stats());
+        (s.rules, s.conjunctions, s.paths, s.operands, s.size_bytes, s.generation, s.segments)
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.names.len(py)
+    }
+
+    fn __contains__(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.names.find(py, &self.rules, &Name::of(name)?)?.is_some())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.names.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        Python::attach(|py| self.names.take_apart(py));
+    }
+}
