@@ -8,7 +8,6 @@ own target folder."""
 from __future__ import annotations
 
 import os
-import re
 import resource
 import subprocess
 import sys
@@ -113,9 +112,10 @@ def test_import_is_light() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="manylinux wheels are built on Linux")
 def test_wheel_is_abi3_and_manylinux2014(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
-    assert re.fullmatch(
-        r"rulebus-[\d.]+\w*-cp311-abi3-manylinux_2_17_\w+\.manylinux2014_\w+\.whl", wheel.name
-    )
+    python, abi, platforms = wheel.stem.split("-")[-3:]
+    assert (python, abi) == ("cp311", "abi3")
+    tags = {tag.partition("_x86")[0].partition("_aarch")[0] for tag in platforms.split(".")}
+    assert tags == {"manylinux2014", "manylinux_2_17"}, wheel.name
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
     assert any(name.startswith("rulebus/_core") and name.endswith(".so") for name in names)
