@@ -93,6 +93,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _add(figures: list[Figure], figure: Figure) -> None:
+    if figure.taken == 0:
+        print(f"{figure.workload:29} {figure.engine:11} refuses every rule", flush=True)
+        return
     figures.append(figure)
     print(_figure(figure), flush=True)
 
