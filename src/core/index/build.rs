@@ -9,9 +9,10 @@ use super::{
     affix::AffixIndex,
     choose::{Census, UNSELECTIVE},
     cidr::CidrIndex,
+    list::{ListIndex, SHORT},
     operands::{OperandKind, Operands},
     range::RangeIndex,
-    record::{Branch, Cond, ConjId, FieldRec, Op, Records, Target},
+    record::{Branch, Cond, ConjId, FieldRec, Form, Op, Records, Target},
     segment::{ALIVE, Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN, Node, RuleRec, Segment, need, push_run},
     table::{DispatchTable, NodeId},
     wildcard::WildcardIndex,
@@ -82,6 +83,7 @@ impl IndexBuilder {
         let members: Vec<Member> = (0..self.records.conjs.len() as u32).map(|conj| Member { conj, copies: 1 }).collect();
         self.node(&members, &mut Vec::new());
         self.note_needs();
+        let long_lists = self.long_lists();
         let seed = self.operands.hasher().hash(OperandKind::Literal, b"dispatch");
         self.operands.freeze();
         let died = rules.iter().map(|_| AtomicU32::new(ALIVE)).collect();
@@ -101,6 +103,7 @@ impl IndexBuilder {
             needs: self.needs,
             rules,
             died,
+            long_lists,
             sources,
         }
     }
@@ -324,6 +327,40 @@ impl IndexBuilder {
             Op::Absent => Family::Absent(items[0].1.0),
             _ => Family::Present(items[0].1.0),
         }
+    }
+
+    /// Indexes for the lists that verification should not walk: alternatives under `Op::Exact`, things that must not be
+    /// under their own operator.
+    fn long_lists(&mut self) -> Map<(Op, u32), ListIndex> {
+        let mut found: Map<(Op, u32), Vec<Cond>> = Map::default();
+        for field in &self.records.fields {
+            let mut note = |cond: Cond| {
+                let inner = match cond.op {
+                    Op::NotPrefix => Op::Prefix,
+                    Op::NotSuffix => Op::Suffix,
+                    Op::NotIgnoreCase => Op::IgnoreCase,
+                    Op::NotWildcard => Op::Wildcard,
+                    _ => return,
+                };
+                let list = self.records.list(cond.arg);
+                if list.len() > SHORT {
+                    let conds = || list.iter().map(|&arg| Cond { op: inner, arg }).collect();
+                    found.entry((cond.op, cond.arg)).or_insert_with(conds);
+                }
+            };
+            match field.form() {
+                Form::One(cond) => note(cond),
+                Form::AnyExact(_) => {}
+                Form::Any(at) => {
+                    let conds = self.records.any(at);
+                    conds.iter().for_each(|c| note(*c));
+                    if conds.len() > SHORT {
+                        found.entry((Op::Exact, at)).or_insert_with(|| conds.to_vec());
+                    }
+                }
+            }
+        }
+        found.into_iter().map(|(key, conds)| (key, ListIndex::new(&conds, &mut self.operands, &self.records))).collect()
     }
 
     /// What verification and dispatch will ask about the values of each path.

@@ -4,9 +4,10 @@
 use super::{
     affix::AffixIndex,
     cidr::CidrIndex,
+    list::ListIndex,
     operands::Operands,
     range::RangeIndex,
-    record::{Records, Target},
+    record::{Op, Records, Target},
     table::DispatchTable,
     wildcard::WildcardIndex,
 };
@@ -115,6 +116,8 @@ pub struct Segment {
     pub rules: Vec<RuleRec>,
     /// By rule: the version at which it died.
     pub died: Vec<AtomicU32>,
+    /// By form and place: indexes of long lists.
+    pub long_lists: Map<(Op, u32), ListIndex>,
     /// Patterns of the few rules that were expanded into several conjunctions.
     pub sources: Map<u32, Pattern>,
 }
@@ -164,6 +167,7 @@ impl Segment {
             + self.ranges.iter().map(RangeIndex::size_bytes).sum::<usize>()
             + self.cidrs.iter().map(CidrIndex::size_bytes).sum::<usize>()
             + self.wildcards.iter().map(WildcardIndex::size_bytes).sum::<usize>()
+            + self.long_lists.values().map(ListIndex::size_bytes).sum::<usize>()
             + self.runs.capacity() * 4
             + self.needs.capacity()
             + self.rules.capacity() * size_of::<RuleRec>()

@@ -8,6 +8,7 @@ use crate::map::Map;
 use crate::{
     error::EventErrorCode,
     index::{
+        list::{ListScratch, Question, SHORT},
         operands::{NONE, OperandId},
         record::{Branch, Cond, ConjId, FieldRec, Form, HAS_OR, Op, SHARES_ARRAYS},
         segment::Segment,
@@ -37,6 +38,7 @@ pub struct Event<'a> {
 pub struct Memo {
     conds: Map<(PathId, Cond), bool>,
     conjs: Map<ConjId, bool>,
+    lists: ListScratch,
     /// Working memory of the array check.
     pub arrays: arrays::ArrayScratch,
 }
@@ -90,6 +92,47 @@ impl Event<'_> {
         }
     }
 
+    /// Whether one value satisfies a condition (never `Absent`), with the help of the indexes of long lists.
+    fn accepts(&self, value: &Value, cond: Cond, memo: &mut Memo) -> bool {
+        if matches!(cond.op, Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard)
+            && self.segment.records.list(cond.arg).len() > SHORT
+            && let Some(index) = self.segment.long_lists.get(&(cond.op, cond.arg))
+        {
+            return !index.accepts(&self.question(value), &self.segment.operands, &mut memo.lists)
+                && !index.rest().iter().any(|cond| self.value_holds(value, *cond));
+        }
+        self.value_holds(value, cond)
+    }
+
+    /// Whether one value satisfies one of a field's conditions other than absence.
+    pub fn value_satisfies(&self, value: &Value, field: &FieldRec, memo: &mut Memo) -> bool {
+        match field.form() {
+            Form::One(cond) => self.accepts(value, cond, memo),
+            Form::AnyExact(at) => value.operand != NONE && self.segment.records.list(at).binary_search(&value.operand).is_ok(),
+            Form::Any(at) => {
+                let conds = self.segment.records.any(at);
+                if conds.len() > SHORT
+                    && let Some(index) = self.segment.long_lists.get(&(Op::Exact, at))
+                {
+                    return index.accepts(&self.question(value), &self.segment.operands, &mut memo.lists)
+                        || index.rest().iter().any(|cond| self.accepts(value, *cond, memo));
+                }
+                conds.iter().any(|cond| self.accepts(value, *cond, memo))
+            }
+        }
+    }
+
+    fn question<'b>(&'b self, value: &Value) -> Question<'b> {
+        let address = (value.address != NONE).then(|| &self.values.addresses[value.address as usize]);
+        Question {
+            text: (value.kind == Kind::String).then(|| value.bytes(self.text, self.unescaped)),
+            operand: value.operand,
+            ip_operand: address.map_or(NONE, |a| a.operand),
+            ip: address.map(|a| a.ip),
+            key: value.comparable_key(self.text, self.unescaped),
+        }
+    }
+
     #[inline]
     fn exact_holds(&self, path: PathId, operand: OperandId) -> bool {
         let mut at = self.values.first(path);
@@ -114,18 +157,21 @@ impl Event<'_> {
         if cond.op == Op::Exact {
             return self.exact_holds(path, cond.arg);
         }
-        let any = || {
-            let mut at = self.values.first(path);
-            while at != NONE {
-                let value = &self.values.values[at as usize];
-                if self.value_holds(value, cond) {
-                    return true;
-                }
-                at = value.next;
-            }
-            false
-        };
-        if self.values.is_long(path) { *memo.conds.entry((path, cond)).or_insert_with(any) } else { any() }
+        let long = self.values.is_long(path);
+        if long && let Some(known) = memo.conds.get(&(path, cond)) {
+            return *known;
+        }
+        let mut at = self.values.first(path);
+        let mut found = false;
+        while at != NONE && !found {
+            let value = &self.values.values[at as usize];
+            found = self.accepts(value, cond, memo);
+            at = value.next;
+        }
+        if long {
+            memo.conds.insert((path, cond), found);
+        }
+        found
     }
 
     /// Whether a field holds by itself.
@@ -138,8 +184,25 @@ impl Event<'_> {
         match field.form() {
             Form::One(cond) => self.cond_holds(path, cond, loose, memo),
             Form::AnyExact(at) => self.any_exact_holds(path, self.segment.records.list(at)),
+            Form::Any(at) if self.segment.records.any(at).len() > SHORT => {
+                let absent = (loose || self.values.first(path) == NONE) && self.segment.records.may_be_absent(field);
+                absent || self.long_list_holds(field, memo)
+            }
             Form::Any(at) => self.segment.records.any(at).iter().any(|cond| self.cond_holds(path, *cond, loose, memo)),
         }
+    }
+
+    /// Whether some value satisfies a field of many alternatives.
+    fn long_list_holds(&self, field: &FieldRec, memo: &mut Memo) -> bool {
+        let mut at = self.values.first(field.path());
+        while at != NONE {
+            let value = &self.values.values[at as usize];
+            if self.value_satisfies(value, field, memo) {
+                return true;
+            }
+            at = value.next;
+        }
+        false
     }
 
     /// Whether a value of the path is in a sorted list: the shorter side is walked, the longer searched.
