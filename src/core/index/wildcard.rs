@@ -1,7 +1,7 @@
 //! Many wildcards on one value at once, without an automaton whose states could multiply.
 //!
-//! Two engines share the work. A wildcard with a literal of four bytes or more is found through its rarest four-byte
-//! gram: the value's grams are looked up in a bit filter, then in a table, and the few wildcards found there are tried
+//! Two engines share the work. A wildcard with a literal of eight bytes (or at least four) is found through its rarest
+//! gram of that width: the value's grams are looked up in a bit filter, then in a table, and the few wildcards found there are tried
 //! one by one. Wildcards with short literals only, or whose grams are shared by too many others, run bit-parallel:
 //! one bit a literal byte, the whole wildcard within one 64-bit word, a star keeps its bit alive (Shift-And with
 //! sticky bits). Neither has states to build, so thousands compile in milliseconds.
@@ -14,11 +14,15 @@ use super::record::Target;
 use crate::map::Map;
 use crate::pattern::tree::{Text, Wildcard};
 
-const GRAM: usize = 4;
+/// Widths of grams: eight bytes hardly ever meet a stranger, four serve shorter literals.
+const WIDE: usize = 8;
+const NARROW: usize = 4;
 /// A gram that more wildcards share than this is no filter.
 const CROWD: usize = 8;
-/// At most this many grams of one wildcard are weighed against each other.
-const WEIGHED: usize = 96;
+/// At most this many grams of one wildcard are weighed against each other: wide ones are seldom shared.
+const fn weighed(width: usize) -> usize {
+    if width == WIDE { 16 } else { 96 }
+}
 /// So few wildcards are simply tried.
 const FEW: usize = 3;
 
@@ -68,7 +72,7 @@ struct Tried {
 /// The index; frozen after its build.
 pub struct WildcardIndex {
     few: Vec<Tried>,
-    grams: Option<GramFilter>,
+    grams: Vec<GramFilter>,
     bits: Option<BitParallel>,
 }
 
@@ -77,10 +81,19 @@ impl WildcardIndex {
     pub fn new(items: Vec<(Wildcard, Target)>) -> Self {
         let items: Vec<Tried> = items.into_iter().map(|(wildcard, target)| Tried { wildcard, target }).collect();
         if items.len() <= FEW {
-            return Self { few: items, grams: None, bits: None };
+            return Self { few: items, grams: vec![], bits: None };
         }
-        let (few, filtered, parallel) = GramFilter::divide(items);
-        let grams = (!filtered.is_empty()).then(|| GramFilter::new(filtered));
+        let longest = |t: &Tried| t.wildcard.pieces.iter().map(|p| p.len()).max().unwrap_or(0);
+        let (wide, narrow): (Vec<_>, Vec<_>) = items.into_iter().partition(|t| longest(t) >= WIDE);
+        let (mut few, mut grams, mut parallel) = (Vec::new(), Vec::new(), Vec::new());
+        for (width, items) in [(WIDE, wide), (NARROW, narrow)] {
+            let mut divided = GramFilter::divide(width, items);
+            few.append(&mut divided.few);
+            parallel.append(&mut divided.parallel);
+            if !divided.filtered.is_empty() {
+                grams.push(GramFilter::new(width, divided.filtered));
+            }
+        }
         let bits = (!parallel.is_empty()).then(|| BitParallel::new(parallel));
         Self { few, grams, bits }
     }
@@ -92,7 +105,7 @@ impl WildcardIndex {
                 visit(item.target);
             }
         }
-        if let Some(grams) = &self.grams {
+        for grams in &self.grams {
             grams.each_match(text, scratch, &mut visit);
         }
         if let Some(bits) = &self.bits {
@@ -104,38 +117,52 @@ impl WildcardIndex {
     pub fn size_bytes(&self) -> usize {
         let tried = |t: &Vec<Tried>| t.iter().map(|t| 40 + t.wildcard.pieces.iter().map(|p| p.len() + 16).sum::<usize>()).sum::<usize>();
         tried(&self.few)
-            + self.grams.as_ref().map_or(0, |g| tried(&g.members) + g.filter.len() * 8 + g.slots.len() * 12)
+            + self.grams.iter().map(|g| tried(&g.members) + g.filter.len() * 8 + g.slots.len() * 16).sum::<usize>()
             + self.bits.as_ref().map_or(0, |b| (b.rows.len() + b.words * 4) * 8 + b.targets.len() * 4)
     }
 }
 
+/// Who is tried one by one, who goes through grams (with the gram), who runs bit-parallel.
+struct Divided {
+    few: Vec<Tried>,
+    filtered: Vec<(u64, Tried)>,
+    parallel: Vec<Tried>,
+}
+
 struct GramFilter {
+    width: usize,
     /// One bit a gram hash: most positions of a value end here.
     filter: Vec<u64>,
     /// Open addressing: (gram, first member, number of members); no members = empty.
-    slots: Vec<(u32, u32, u32)>,
+    slots: Vec<(u64, u32, u32)>,
     members: Vec<Tried>,
 }
 
 #[inline]
-fn spread(gram: u32) -> u64 {
-    (gram as u64 ^ 0x5bd1_e995).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn spread(gram: u64) -> u64 {
+    let product = (gram ^ 0x5bd1_e995) as u128 * 0x9e37_79b9_7f4a_7c15_u128;
+    (product >> 64) as u64 ^ product as u64
 }
 
-fn gram_at(text: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]])
+/// The gram at the start of a text that is long enough.
+#[inline]
+fn gram_of(text: &[u8], width: usize) -> u64 {
+    match text.first_chunk::<WIDE>() {
+        Some(chunk) => u64::from_le_bytes(*chunk) & u64::MAX >> (64 - 8 * width),
+        None => text[..width].iter().rev().fold(0, |gram, byte| gram << 8 | *byte as u64),
+    }
 }
 
 /// Calls `visit` with the grams of a wildcard's pieces that are weighed.
-fn each_gram(wildcard: &Wildcard, mut visit: impl FnMut(u32)) {
-    let windows = |p: &Text| p.len().saturating_sub(GRAM - 1);
+fn each_gram(wildcard: &Wildcard, width: usize, mut visit: impl FnMut(u64)) {
+    let windows = |p: &Text| p.len().saturating_sub(width - 1);
     let all: usize = wildcard.pieces.iter().map(windows).sum();
-    let stride = all.div_ceil(WEIGHED).max(1);
+    let stride = all.div_ceil(weighed(width)).max(1);
     let mut n = 0;
     for piece in &wildcard.pieces {
         for at in 0..windows(piece) {
             if n % stride == 0 {
-                visit(gram_at(piece, at));
+                visit(gram_of(&piece[at..], width));
             }
             n += 1;
         }
@@ -143,17 +170,16 @@ fn each_gram(wildcard: &Wildcard, mut visit: impl FnMut(u32)) {
 }
 
 impl GramFilter {
-    /// Who is tried one by one, who goes through grams (with the gram), who runs bit-parallel.
-    fn divide(items: Vec<Tried>) -> (Vec<Tried>, Vec<(u32, Tried)>, Vec<Tried>) {
-        let mut counts: Map<u32, u32> = Map::with_capacity_and_hasher(items.len() * 8, Default::default());
+    fn divide(width: usize, items: Vec<Tried>) -> Divided {
+        let mut counts: Map<u64, u32> = Map::with_capacity_and_hasher(items.len() * 8, Default::default());
         for item in &items {
-            each_gram(&item.wildcard, |g| *counts.entry(g).or_default() += 1);
+            each_gram(&item.wildcard, width, |g| *counts.entry(g).or_default() += 1);
         }
-        let mut crowd: Map<u32, u32> = Map::default();
-        let (mut filtered, mut parallel) = (Vec::new(), Vec::new());
+        let mut crowd: Map<u64, u32> = Map::default();
+        let mut divided = Divided { few: vec![], filtered: vec![], parallel: vec![] };
         for item in items {
-            let mut best: Option<(u32, u32)> = None;
-            each_gram(&item.wildcard, |g| {
+            let mut best: Option<(u32, u64)> = None;
+            each_gram(&item.wildcard, width, |g| {
                 let weight = counts[&g].saturating_add(crowd.get(&g).copied().unwrap_or(0) * 4);
                 if best.is_none_or(|(w, _)| weight < w) {
                     best = Some((weight, g));
@@ -164,39 +190,27 @@ impl GramFilter {
                 Some((_, gram)) => {
                     let members = crowd.entry(gram).or_default();
                     if *members as usize >= CROWD && bits <= 64 {
-                        parallel.push(item);
+                        divided.parallel.push(item);
                     } else {
                         *members += 1;
-                        filtered.push((gram, item));
+                        divided.filtered.push((gram, item));
                     }
                 }
-                None if bits <= 64 => parallel.push(item),
+                None if bits <= 64 => divided.parallel.push(item),
                 // Many short pieces and no gram: only greedy trial is left. More than 64 literal bytes of such
                 // pieces take a pattern made for the purpose; its cost is its own length.
-                None => filtered.push((u32::MAX, item)),
+                None => divided.few.push(item),
             }
         }
-        let mut few = Vec::new();
-        filtered = filtered
-            .into_iter()
-            .filter_map(|(g, t)| {
-                if g == u32::MAX {
-                    few.push(t);
-                    None
-                } else {
-                    Some((g, t))
-                }
-            })
-            .collect();
-        (few, filtered, parallel)
+        divided
     }
 
-    fn new(mut items: Vec<(u32, Tried)>) -> Self {
+    fn new(width: usize, mut items: Vec<(u64, Tried)>) -> Self {
         items.sort_by_key(|(gram, _)| *gram);
         let distinct = 1 + items.windows(2).filter(|w| w[0].0 != w[1].0).count();
         let size = (distinct * 2).next_power_of_two();
         let words = (distinct * 16 / 64).next_power_of_two().max(64);
-        let mut new = Self { filter: vec![0; words], slots: vec![(0, 0, 0); size], members: Vec::with_capacity(items.len()) };
+        let mut new = Self { width, filter: vec![0; words], slots: vec![(0, 0, 0); size], members: Vec::with_capacity(items.len()) };
         let mut items = items.into_iter().peekable();
         while let Some((gram, first)) = items.next() {
             let start = new.members.len() as u32;
@@ -229,8 +243,8 @@ impl GramFilter {
     #[inline]
     fn each_match(&self, text: &[u8], scratch: &mut WildcardScratch, visit: &mut impl FnMut(Target)) {
         let mut started = false;
-        for window in text.windows(GRAM) {
-            let gram = gram_at(window, 0);
+        for at in 0..(text.len() + 1).saturating_sub(self.width) {
+            let gram = gram_of(&text[at..], self.width);
             let hash = spread(gram);
             let bit = self.bit(hash);
             if self.filter[bit / 64] >> (bit % 64) & 1 == 0 {
