@@ -12,10 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rulebus.reference import ReferenceMatcher
-
 from benches.catalogue import FOLDER, Workload
 from rulebus import Matcher, workload
+from rulebus.reference import ReferenceMatcher
 
 HEAD = """# {title}
 # `sample_matches`: matches of `sample` events, evenly spread, counted by the reference.

@@ -52,7 +52,8 @@ def floors(figures: Iterable[Figure]) -> list[Floor]:
         Floor("100,000 rules built (full)", 2, large.build_s if large else None, "s", at_least=False)
     )
     memory = measure_memory("envelopes/full-100000") if large else {}
-    for key, what in (("index", "as the matcher counts"), ("process", "growth of the process")):
+    kinds = {"index": "as counted", "allocated": "allocated", "process": "growth of the process"}
+    for key, what in kinds.items():
         bytes_per_rule = memory.get(f"{key}_bytes_per_rule")
         found.append(
             Floor(f"memory a rule (full-100000), {what}", 400, bytes_per_rule, "bytes", at_least=False)

@@ -55,6 +55,9 @@ def measure_lines(workload: Workload, rounds: int) -> Figure:
     """
     engine, taken, build_s = _built("rulebus", workload)
     assert isinstance(engine, Rulebus)
+    judged = engine.count_lines(b"\n".join(workload.sample_lines()))
+    if judged != workload.sample_matches:
+        raise RuntimeError(f"{workload.name}: {judged} matches in the sample, not {workload.sample_matches}")
     lines = workload.lines()
     chunks = [b"\n".join(lines[at : at + _CHUNK_EVENTS]) for at in range(0, len(lines), _CHUNK_EVENTS)]
     best = [float("inf")] * len(chunks)
@@ -70,12 +73,11 @@ def measure_lines(workload: Workload, rounds: int) -> Figure:
 
 def measure_calls(workload: Workload, name: str, budget_s: float) -> Figure:
     """One call an event, over the sample that the reference judged; slow engines see as much of it as time
-    allows.
-
-    What they saw is counted anew by rulebus, whose count of the whole sample must be the reference's.
+    allows. What they saw is counted anew by rulebus, whose count of the sample `measure_lines` checks.
     """
     engine, taken, build_s = _built(name, workload)
-    lines = workload.sample_lines() or workload.lines()
+    # A handful of events would measure the first cache only: rulebus is fast enough for more.
+    lines = workload.lines()[:5_000] if name == "rulebus" else workload.sample_lines() or workload.lines()
     seen, matches, begin, spent = 0, 0, time.perf_counter(), 0.0
     for line in lines:
         matches += engine.match(line)
@@ -91,10 +93,6 @@ def measure_calls(workload: Workload, name: str, budget_s: float) -> Figure:
             spent = min(spent, time.perf_counter() - begin)
     judge = Matcher(workload.rules())
     expected = len(judge.match_lines(b"\n".join(lines[:seen])).rules)
-    if seen == workload.sample and expected != workload.sample_matches:
-        raise RuntimeError(
-            f"{workload.name}: {expected} matches in the sample, recorded are {workload.sample_matches}"
-        )
     return _figure(workload, name, "calls", taken, lines[:seen], build_s, spent, matches, expected)
 
 

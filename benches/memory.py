@@ -1,8 +1,9 @@
 """What a workload's rules cost in memory, measured in a process of its own: `python benches/memory.py NAME`.
 
-`process_bytes_per_rule` is the growth of the process's resident memory after all that was needed only for
-building was given back; `index_bytes_per_rule` is what the matcher itself counts. Relies on /proc (Linux).
-Must never count the rules' texts and names, which are made before.
+`index_bytes_per_rule` is what the matcher itself counts; `allocated_bytes_per_rule` the growth of what the C
+library has handed out; `process_bytes_per_rule` the growth of the resident memory, freed memory that could
+not be given back included. Relies on Linux. Must never count the rules' texts and names, which are made
+before.
 """
 
 from __future__ import annotations
@@ -40,6 +41,25 @@ def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+class _Mallinfo(ctypes.Structure):
+    """glibc's `struct mallinfo2`."""
+
+    _fields_ = [
+        (f"field_{number}", ctypes.c_size_t) for number in range(10)
+    ]  # arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost
+
+
+def _allocated_bytes() -> int | None:
+    """Bytes handed out by the C library, or None where it does not tell."""
+    try:
+        mallinfo2 = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):
+        return None
+    mallinfo2.restype = _Mallinfo
+    found = mallinfo2()
+    return int(found.field_7 + found.field_4)
+
+
 def _main(name: str) -> None:
     from benches.catalogue import load
     from rulebus import Matcher
@@ -47,13 +67,16 @@ def _main(name: str) -> None:
     (workload,) = load(name)
     rules = {rule: json.dumps(pattern, separators=(",", ":")) for rule, pattern in workload.rules()}
     Matcher({"warm": {"x": ["up"]}}).match(b"{}")
-    before = _resident_bytes()
+    before, allocated_before = _resident_bytes(), _allocated_bytes()
     matcher = Matcher(rules)
-    grown = _resident_bytes() - before
+    grown, allocated = _resident_bytes() - before, _allocated_bytes()
     found = {
         "rules": len(matcher),
         "pattern_bytes_per_rule": round(sum(map(len, rules.values())) / len(rules)),
         "index_bytes_per_rule": round(matcher.stats().size_bytes / len(rules)),
+        "allocated_bytes_per_rule": None
+        if allocated is None or allocated_before is None
+        else round((allocated - allocated_before) / len(rules)),
         "process_bytes_per_rule": round(grown / len(rules)),
         "matches": len(matcher.match_lines(b"\n".join(workload.lines())).rules),
     }

@@ -93,6 +93,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _add(figures: list[Figure], figure: Figure) -> None:
+    if figure.taken == 0:
+        print(f"{figure.workload:29} {figure.engine:11} refuses every rule", flush=True)
+        return
     figures.append(figure)
     print(_figure(figure), flush=True)
 
@@ -139,7 +142,8 @@ def _write(figures: list[Figure], found: list[Floor]) -> str:
     (RECORD / f"{stem}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     lines = [
         f"# Measured {day}", "",
-        *(f"- {key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in about.items()), "",
+        *(f"- {key}: {json.dumps(value).strip(chr(34))}" for key, value in about.items()),
+        "",
         "## Floors", "", "| floor | wanted | found | |", "|---|---|---|---|",
         *(
             f"| {floor.what} | {_wanted(floor)} | "

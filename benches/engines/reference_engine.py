@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from rulebus.reference import ReferenceMatcher
-
 from benches.engines import Rules
+from rulebus.reference import ReferenceMatcher
 
 
 class Adapter:

@@ -8,7 +8,7 @@ The public names, each defined in one module below. Importing this package impor
 ['big-orders']
 """
 
-from rulebus._core import LinesResult
+from rulebus._core import LinesResult, __version__
 from rulebus.errors import EventError, PatternError, RulebusError, RuleSetError
 from rulebus.explanation import Alternative, Explanation, FieldCondition, OrCondition
 from rulebus.matcher import LineCounts, Matcher, MatcherStats
@@ -30,5 +30,3 @@ __all__ = [
     "RulebusError",
     "__version__",
 ]
-
-__version__ = "0.1.0"

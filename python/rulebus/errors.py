@@ -4,6 +4,8 @@ Each says what is wrong, where, what was expected and how to mend it, and carrie
 All pickle. Imports nothing of the package, and must not: the native module raises these.
 """
 
+from typing import Any
+
 __all__ = ["EventError", "PatternError", "RuleSetError", "RulebusError"]
 
 
@@ -134,10 +136,10 @@ class RuleSetError(RulebusError, ValueError):
 
     __module__ = "rulebus"
 
-    errors: tuple[tuple[object, PatternError], ...]
+    errors: tuple[tuple[Any, PatternError], ...]
     """The name and the error of each bad rule, in the order of the update."""
 
-    def __init__(self, errors: tuple[tuple[object, PatternError], ...]) -> None:
+    def __init__(self, errors: tuple[tuple[Any, PatternError], ...]) -> None:
         super().__init__(errors)
         self.errors = errors
 

@@ -75,7 +75,7 @@ class Matcher(_core.Matcher):
 
     The limits: ``max_event_bytes``, ``max_event_depth`` (nesting), ``max_event_values`` (values on the rules'
     paths), ``max_array_steps`` (of the search for consistent array elements); ``max_pattern_bytes``,
-    ``max_pattern_depth`` (1000 at most), ``max_pattern_paths`` (on one branch, AWS has 256),
+    ``max_pattern_depth`` (1000 at most), ``max_pattern_paths`` (on one branch, 256 at most),
     ``max_or_branches`` (where ``$or`` has to be expanded), ``max_wildcard_complexity`` (AWS's measure; None
     accepts any).
     """

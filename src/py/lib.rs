@@ -20,10 +20,17 @@ mod source;
 /// The native half of rulebus; use the classes of `rulebus` instead.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::lines::{LinesIterator, LinesResult};
     #[pymodule_export]
     use super::matcher::Matcher;
     #[pymodule_export]
     use super::pattern::Pattern;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

@@ -2,6 +2,7 @@
 
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyDict};
 use rulebus_core::{
+    compile::resolve::MOST_PATHS,
     limits::{EventLimits, PatternLimits},
     walk::Validation,
 };
@@ -29,6 +30,9 @@ impl Options {
         }
         if options.pattern.max_pattern_depth > DEEPEST_PATTERN {
             return Err(PyValueError::new_err(format!("max_pattern_depth is at most {DEEPEST_PATTERN}")));
+        }
+        if options.pattern.max_pattern_paths > MOST_PATHS {
+            return Err(PyValueError::new_err(format!("max_pattern_paths is at most {MOST_PATHS}")));
         }
         Ok(options)
     }

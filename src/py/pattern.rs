@@ -8,7 +8,11 @@ use crate::{
     options::Options,
     source,
 };
-use pyo3::{prelude::*, sync::PyOnceLock, types::PyDict};
+use pyo3::{
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyDict, PyString},
+};
 use rulebus_core::{
     compile::accept,
     error::PatternError,
@@ -63,11 +67,21 @@ pub fn explanation(
 ) -> PyResult<String> {
     match Event::of(event)? {
         Event::Text(text) => py.detach(|| explain(tree, &text, level, limits)).map_err(|error| Fault::in_text(error, &text).to_err(py)),
-        Event::Dict(dict) => {
-            explain_leaves(tree, limits, |snapshot, scratch| object::walk(dict, snapshot.trie(), snapshot.limits(), &mut scratch.leaves))
-                .map_err(|fault| fault.to_err(py))
-        }
+        // Its text says more: which keys stand where one was looked for.
+        Event::Dict(dict) => match source::write(dict, &whole(&limits)) {
+            Ok(text) if text.len() <= limits.max_event_bytes => explanation(py, tree, PyString::new(py, &text).as_any(), level, limits),
+            // What cannot be written out may stand where no condition looks.
+            _ => explain_leaves(tree, limits, |snapshot, scratch| {
+                object::walk(dict, snapshot.trie(), snapshot.limits(), &mut scratch.leaves)
+            })
+            .map_err(|fault| fault.to_err(py)),
+        },
     }
+}
+
+/// Limits for writing out a whole event.
+fn whole(limits: &EventLimits) -> PatternLimits {
+    PatternLimits { max_pattern_bytes: limits.max_event_bytes, max_pattern_depth: limits.max_event_depth, ..PatternLimits::default() }
 }
 
 /// One event pattern, read and checked; the native half of `rulebus.Pattern`.

@@ -1,5 +1,6 @@
 //! Patterns given as Python objects, written out as JSON text for the parser, which then judges them like any other:
-//! also too deep and too long are its words, since writing stops just beyond its limits.
+//! also too deep and too long are its words, since writing stops just beyond its limits. Explanations of events that are
+//! dicts use it, too; matching never does.
 
 use crate::{
     children::{Children, Step, pointer},
@@ -79,10 +80,9 @@ impl<'py> Writer<'_, 'py> {
             let mut number = Number::default();
             match number.integer(integer) {
                 Ok(()) => self.text(&String::from_utf8_lossy(number.bytes())),
-                Err(error) => Err(PatternError {
-                    message: reason(&error),
-                    ..self.error("unsupported-type", value, "a number", "a shorter number")
-                }),
+                Err(error) => {
+                    Err(PatternError { message: reason(&error), ..self.error("unsupported-type", value, "a number", "a shorter number") })
+                }
             }
         } else if let Ok(float) = value.cast::<PyFloat>() {
             self.float(float)

@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
-from rulebus.errors import RulebusError, RuleSetError
 
 import rulebus
+from rulebus.errors import RulebusError, RuleSetError
 from rulebus.rules import RulesFileError, load_rules, parse_rules, read_rules
 
 

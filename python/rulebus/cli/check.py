@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from rulebus.errors import PatternError, RuleSetError
-from rulebus.matcher import Matcher
 
 from rulebus.cli.inputs import rules_from
+from rulebus.errors import PatternError, RuleSetError
+from rulebus.matcher import Matcher
 from rulebus.rules import RulesFileError, RuleText
 
 __all__ = ["check"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rulebus.errors import EventError
-from rulebus.matcher import Matcher
 
 from rulebus.cli.terminal import Progress, human, table
+from rulebus.errors import EventError
+from rulebus.matcher import Matcher
 from rulebus.workload import envelopes, rules
 
 __all__ = ["demo"]
@@ -271,6 +272,9 @@ def _show(figures: _Figures, question: _NearMiss) -> None:
     table("Rules that matched most", top, head=("rule", "matches", "of events"))
     if answer := question.answer():
         click.echo(f"Why did {answer['rule']} not match this {answer['event']['detail-type']} event?\n")
-        click.echo("  pattern  " + json.dumps(answer["pattern"]))
+        pattern = textwrap.wrap(
+            json.dumps(answer["pattern"]), 96, break_long_words=False, break_on_hyphens=False
+        )
+        click.echo(textwrap.indent("\n".join(pattern), "    "))
         click.echo()
         click.echo(answer["explanation"])

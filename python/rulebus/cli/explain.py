@@ -10,10 +10,10 @@ import json
 import sys
 
 import click
-from rulebus.errors import EventError
-from rulebus.matcher import Validation
 
 from rulebus.cli.inputs import LEVELS, InputError, build_matcher
+from rulebus.errors import EventError
+from rulebus.matcher import Validation
 
 __all__ = ["explain"]
 

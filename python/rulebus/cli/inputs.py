@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import click
+
 from rulebus.errors import RuleSetError
 from rulebus.matcher import Matcher, Validation
-
 from rulebus.rules import RulesFile, parse_rules, read_rules
 
 __all__ = ["Chunk", "InputError", "build_matcher", "chunks", "rules_from", "size_of"]

@@ -10,11 +10,11 @@ import json
 import sys
 
 import click
-from rulebus.errors import EventError
-from rulebus.matcher import Matcher, Validation
 
 from rulebus.cli.inputs import LEVELS, Chunk, InputError, build_matcher, chunks, size_of
 from rulebus.cli.terminal import Progress
+from rulebus.errors import EventError
+from rulebus.matcher import Matcher, Validation
 
 __all__ = ["match"]
 

@@ -83,11 +83,9 @@ fn drop_replaced<'a>(items: &'a [Item], later: &mut Set<&'a [u8]>) -> Vec<Item> 
             Item::Or(alternatives) => {
                 let mut inner = Vec::with_capacity(alternatives.len());
                 let mut always: Option<Set<&[u8]>> = None;
-                let mut trivial = false;
                 for alternative in alternatives {
                     let mut seen = later.clone();
                     let left = drop_replaced(alternative, &mut seen);
-                    trivial |= left.is_empty();
                     inner.push(left);
                     always = Some(match always {
                         None => seen,
@@ -95,10 +93,8 @@ fn drop_replaced<'a>(items: &'a [Item], later: &mut Set<&'a [u8]>) -> Vec<Item> 
                     });
                 }
                 later.extend(always.into_iter().flatten());
-                // An alternative whose every definition is replaced demands nothing: neither does the group.
-                if !trivial {
-                    kept.push(Item::Or(inner));
-                }
+                // An alternative may be empty now. It stays: another one may still replace an earlier definition.
+                kept.push(Item::Or(inner));
             }
         }
     }
@@ -146,6 +142,9 @@ fn expand(items: &[Item], branches: &mut Vec<Vec<Field>>, max: usize) -> Result<
                 }
             }
             Item::Or(alternatives) => {
+                if branches.is_empty() {
+                    branches.push(Vec::new());
+                }
                 let mut all = Vec::new();
                 for alternative in alternatives {
                     let mut copy = branches.clone();
@@ -167,6 +166,8 @@ fn conjoin(items: Vec<Item>) -> Conjunction {
     for item in items {
         match item {
             Item::Field(field) => out.fields.push(field),
+            // Where nothing is replaced, an empty alternative means that the group demands nothing.
+            Item::Or(alternatives) if alternatives.iter().any(Vec::is_empty) => {}
             Item::Or(alternatives) => out.ors.push(alternatives.into_iter().map(conjoin).collect()),
         }
     }
@@ -203,6 +204,11 @@ mod tests {
     #[test]
     fn what_is_always_replaced_goes_what_is_sometimes_replaced_is_expanded() {
         let all = branches(r#"{"a":[1],"$or":[{"a":[2]},{"b":[3]}],"a":[4]}"#);
+        assert_eq!((all.len(), all[0].fields.len(), all[0].ors.len()), (1, 1, 0));
+        // Of the group only an alternative is left that replaces "b"; the empty one beside it must not hide it.
+        let all = branches(r#"{"b":[1],"$or":[{"b":[2]},{"a":[3]}],"a":[4]}"#);
+        assert_eq!(all.iter().map(|c| c.fields.len()).collect::<Vec<_>>(), [2, 2]);
+        let all = branches(r#"{"$or":[{"b":[2]},{"a":[3]}],"a":[4]}"#);
         assert_eq!((all.len(), all[0].fields.len(), all[0].ors.len()), (1, 1, 0));
         let all = branches(r#"{"a":[1],"$or":[{"a":[2]},{"b":[3]}]}"#);
         assert_eq!(all.iter().map(|c| c.fields.len()).collect::<Vec<_>>(), [1, 2]);

@@ -191,14 +191,14 @@ impl Event<'_> {
         inside > 1
     }
 
-    /// Whether a conjunction holds. `steps` is what the array check may still spend on this event.
+    /// Whether a conjunction holds. `known` is a path whose field is known to hold, or `NONE`; `steps` is what the array check may still spend on this event.
     #[inline]
-    pub fn conjunction_holds(&self, conj: ConjId, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
+    pub fn conjunction_holds(&self, conj: ConjId, known: PathId, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
         let records = &self.segment.records;
         let rec = &records.conjs[conj as usize];
         let loose = rec.flags & SHARES_ARRAYS != 0 && self.trails.len() > 1;
         for field in records.fields_of(rec) {
-            if !self.field_holds(field, loose, memo) {
+            if field.path() != known && !self.field_holds(field, loose, memo) {
                 return Ok(false);
             }
         }

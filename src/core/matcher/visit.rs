@@ -11,6 +11,7 @@ use crate::{
         table::NodeId,
         wildcard::WildcardScratch,
     },
+    path::PathId,
     walk::Kind,
 };
 
@@ -74,8 +75,8 @@ impl Event<'_> {
             }
             let mut at = self.values.first(path);
             match family {
-                Family::Present(target) if at != NONE => self.follow(Target(target), scratch, hits)?,
-                Family::Absent(target) if at == NONE => self.follow(Target(target), scratch, hits)?,
+                Family::Present(target) if at != NONE => self.follow(Target(target), NONE, scratch, hits)?,
+                Family::Absent(target) if at == NONE => self.follow(Target(target), NONE, scratch, hits)?,
                 Family::Present(_) | Family::Absent(_) => {}
                 _ => {
                     let begin = scratch.targets.len();
@@ -83,15 +84,18 @@ impl Event<'_> {
                         self.gather(family, at, scratch);
                         at = self.values.values[at as usize].next;
                     }
+                    // These families answer exactly, so the field that led here needs no second look. Folded texts are
+                    // only candidates: case is not symmetric.
+                    let known = if matches!(family, Family::FoldedPrefix(_) | Family::FoldedSuffix(_)) { NONE } else { path };
                     while scratch.targets.len() > begin {
                         let target = scratch.targets.pop().expect("longer than begin");
-                        self.follow(target, scratch, hits)?;
+                        self.follow(target, known, scratch, hits)?;
                     }
                 }
             }
         }
         if node.residual != NO_RUN {
-            self.follow(Target::run(node.residual), scratch, hits)?;
+            self.follow(Target::run(node.residual), NONE, scratch, hits)?;
         }
         Ok(())
     }
@@ -105,7 +109,7 @@ impl Event<'_> {
             if operand != NONE {
                 self.segment.table.candidates(node, value.path, operand, |target| {
                     if verdict.is_ok() && !hits.enough() {
-                        verdict = self.follow(target, scratch, hits);
+                        verdict = self.follow(target, NONE, scratch, hits);
                     }
                 });
             }
@@ -142,7 +146,11 @@ impl Event<'_> {
             }
             Family::Range(n) => {
                 if let Some(key) = value.near_key() {
+                    let begin = targets.len();
                     segment.ranges[n as usize].stab(key, |t| targets.push(t));
+                    if targets.len() > begin && value.comparable_key(self.text, self.unescaped).is_none() {
+                        targets.truncate(begin);
+                    }
                 }
             }
             Family::Cidr(n) if value.address != NONE => {
@@ -155,7 +163,8 @@ impl Event<'_> {
         }
     }
 
-    fn follow(&self, target: Target, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+    /// Verifies the conjunctions of a run, or visits a node. `known` is a path whose field holds already, or `NONE`.
+    fn follow(&self, target: Target, known: PathId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         let start = match target.get() {
             Ok(node) => return self.visit_node(node, scratch, hits),
             Err(start) => start,
@@ -165,7 +174,7 @@ impl Event<'_> {
             if verdict.is_err() || hits.enough() {
                 return;
             }
-            match self.conjunction_holds(conj, &mut scratch.memo, &mut hits.steps) {
+            match self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps) {
                 Ok(true) => {
                     let records = &self.segment.records;
                     for &rule in records.rules_of(&records.conjs[conj as usize]) {

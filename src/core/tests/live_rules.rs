@@ -121,6 +121,7 @@ fn every_answer_is_a_state_between_start_and_end() {
     let set = RuleSet::new(EventLimits::default());
     let done = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
+    let answered = AtomicU64::new(0);
     let answers: Vec<(u64, u64, u64, usize)> = std::thread::scope(|scope| {
         let readers: Vec<_> = (0..4)
             .map(|_| {
@@ -131,6 +132,7 @@ fn every_answer_is_a_state_between_start_and_end() {
                         let before = done.load(Ordering::SeqCst);
                         let snapshot = set.load();
                         snapshot.match_text(br#"{"k":"v"}"#, Validation::Checked, &mut scratch).expect("valid");
+                        answered.fetch_add(1, Ordering::Relaxed);
                         let after = done.load(Ordering::SeqCst);
                         answers.push((before, after, snapshot.generation(), scratch.matches.len()));
                     }
@@ -159,6 +161,13 @@ fn every_answer_is_a_state_between_start_and_end() {
                 set.apply(Change { remove: vec![id], put: vec![] }).expect("capacity");
             }
             done.store(applied.generation, Ordering::SeqCst);
+            if n % 200 == 0 {
+                // On a busy machine the readers get their turn before the rules have changed for good.
+                let seen = answered.load(Ordering::Relaxed);
+                while answered.load(Ordering::Relaxed) == seen {
+                    std::thread::yield_now();
+                }
+            }
         }
         stop.store(true, Ordering::SeqCst);
         readers.into_iter().flat_map(|r| r.join().expect("a reader")).collect()
