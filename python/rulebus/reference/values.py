@@ -173,7 +173,9 @@ def _wildcard(node: Node, place: Place) -> m.Matcher:
     try:
         return m.Wildcard(wildcard_parts(text))
     except WildcardError as error:
-        raise refusal(place, node.start, str(error)) from None
+        plainly_spelt = "\\" not in text and place.text.startswith(f'{text}"', node.start + 1)
+        offset = node.start + 1 + error.index if plainly_spelt else node.start
+        raise refusal(place, offset, str(error)) from None
 
 
 def _cidr(node: Node, place: Place) -> m.Matcher:
