@@ -96,4 +96,6 @@ def test_all_rules_of_a_theme_in_one_matcher_answer_as_each_alone() -> None:
         matched = matcher.match(case["event"])
         assert (number in matched) == case["match"], case["id"]
         if number % 7 == 0:  # the whole square would take minutes
-            assert matched == [name for name, rule in alone.items() if rule.matches(case["event"])], case["id"]
+            assert matched == [name for name, rule in alone.items() if rule.matches(case["event"])], case[
+                "id"
+            ]

@@ -27,7 +27,9 @@ def test_all_single_cases() -> None:
         try:
             matcher.put("rule", case["pattern_text"])
         except rulebus.PatternError as error:
-            if valid or ("clean_valid" not in case and "pattern" in case and error.aws_message != case["error"]):
+            if valid or (
+                "clean_valid" not in case and "pattern" in case and error.aws_message != case["error"]
+            ):
                 wrong.append((case["id"], error.code, error.aws_message, case["error"]))
         else:
             if not valid or matcher.match(case["event_text"]) != (["rule"] if match else []):
@@ -62,7 +64,9 @@ def test_all_edge_cases() -> None:
     for case in shared_lines("edge_cases.jsonl"):
         got: Any
         try:
-            got = rulebus.Matcher({"rule": case["pattern_text"]}, validation="strict").match(case["event_text"])
+            got = rulebus.Matcher({"rule": case["pattern_text"]}, validation="strict").match(
+                case["event_text"]
+            )
         except rulebus.RuleSetError:
             got = "pattern"
         except rulebus.EventError:

@@ -78,7 +78,10 @@ def test_four_threads_match_while_one_puts_and_removes_10_000_rules() -> None:
         removed, put = state(changes)
         return tuple(number for number in range(removed, put) if number % KEYS == key)
 
-    run([threading.Thread(target=change), *(threading.Thread(target=match, args=(at,)) for at in range(4))], failures)
+    run(
+        [threading.Thread(target=change), *(threading.Thread(target=match, args=(at,)) for at in range(4))],
+        failures,
+    )
     assert all(count >= KEYS for count in answers)
     assert len(set().union(*different)) > 1  # the changes were seen while they were made
     assert list(matcher) == list(range(RULES - WINDOW, RULES))

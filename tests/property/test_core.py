@@ -72,7 +72,9 @@ def test_order_of_putting_does_not_matter(data: st.DataObject, rules: dict[str, 
 
 
 @given(st.data(), rule_sets(), patterns())
-def test_a_rule_put_and_removed_was_never_there(data: st.DataObject, rules: dict[str, str], extra: str) -> None:
+def test_a_rule_put_and_removed_was_never_there(
+    data: st.DataObject, rules: dict[str, str], extra: str
+) -> None:
     event = data.draw(near({**rules, "extra": extra}), label="event")
     matcher = rulebus.Matcher(rules)
     before = matcher.match(event)
@@ -171,7 +173,9 @@ def test_the_canonical_pattern_means_the_same(data: st.DataObject, text: str) ->
 def test_bytes_are_answered_or_refused(data: st.DataObject, raw: bytes) -> None:
     """Damaged events: every level answers or raises EventError; strict refuses what json refuses."""
     at = data.draw(st.integers(0, len(raw)), label="at")
-    damage = data.draw(st.sampled_from([b"", b"\x00", b"\xff", b"}", b'"', b"\\", b",", b"[", b"\xed\xa0\x80"]))
+    damage = data.draw(
+        st.sampled_from([b"", b"\x00", b"\xff", b"}", b'"', b"\\", b",", b"[", b"\xed\xa0\x80"])
+    )
     text = raw[:at] + damage + raw[at + data.draw(st.integers(0, 2), label="cut") :]
     rules = {"a": '{"a":[1]}', "b": '{"a":{"b":[{"exists":false}]},"c":[{"anything-but":"x"}]}'}
     answers: dict[str, Any] = {}
