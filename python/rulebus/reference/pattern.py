@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rulebus.reference.errors import ReferencePatternError
-from rulebus.reference.json_text import Array, JsonTextError, Node, Object, position, read
+from rulebus.reference.json_text import Array, JsonTextError, Member, Node, Object, position, read
 from rulebus.reference.matchers import Condition
 from rulebus.reference.values import Place, condition, is_plain_value, refusal
 
@@ -137,6 +137,8 @@ class _Expansion:
             here = place.at(member.key)
             value = member.value
             if member.key == _OR and not (self.or_may_be_a_field and _could_be_a_field(value)):
+                if _could_be_a_field(value):
+                    raise self._mixed(member, here)
                 yield self._or(value, here, prefix, branches)
                 continue
             if inside_or and member.key in _RESERVED_INSIDE_OR:
@@ -151,6 +153,14 @@ class _Expansion:
                 raise refusal(here, value.start, f'"{member.key}" must be an object or an array')
         if not node.members:
             raise refusal(place, node.start, "Empty objects are not allowed")
+
+    def _mixed(self, member: Member, place: Place) -> ReferencePatternError:
+        """A plain "$or" beside the operator: the name is the offender, AWS speaks of what is wrong with its value."""
+        try:
+            _run(self._or(member.value, place, None, []))
+        except ReferencePatternError as error:
+            return refusal(place, member.key_start, error.aws_message)
+        raise AssertionError("what could be a plain field is never the operator")
 
     def _or(self, value: Node, place: Place, prefix: str | None, branches: list[Branch]) -> _Steps:
         if not isinstance(value, Array):

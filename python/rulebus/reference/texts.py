@@ -43,7 +43,11 @@ def same_ignoring_case(wanted: str, found: str) -> bool:
 
 
 class WildcardError(ValueError):
-    """A wildcard text that is refused; the message is AWS's."""
+    """A wildcard text that is refused; the message is AWS's, the index that of the offending character."""
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
+        self.index = index
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -62,13 +66,13 @@ def wildcard_parts(text: str) -> tuple[str, ...]:
         letter = text[index]
         if letter == "\\":
             if text[index + 1 : index + 2] not in ("*", "\\"):
-                raise WildcardError(f"Invalid escape character at pos {byte}")
+                raise WildcardError(f"Invalid escape character at pos {byte}", index)
             pieces[-1] += text[index + 1]
             index += 1
             byte += 1
         elif letter == "*":
             if text[index + 1 : index + 2] == "*":
-                raise WildcardError(f"Consecutive wildcard characters at pos {byte}")
+                raise WildcardError(f"Consecutive wildcard characters at pos {byte}", index)
             pieces.append("")
         else:
             pieces[-1] += letter

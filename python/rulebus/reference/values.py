@@ -173,7 +173,9 @@ def _wildcard(node: Node, place: Place) -> m.Matcher:
     try:
         return m.Wildcard(wildcard_parts(text))
     except WildcardError as error:
-        raise refusal(place, node.start, str(error)) from None
+        plainly_spelt = "\\" not in text and place.text.startswith(f'{text}"', node.start + 1)
+        offset = node.start + 1 + error.index if plainly_spelt else node.start
+        raise refusal(place, offset, str(error)) from None
 
 
 def _cidr(node: Node, place: Place) -> m.Matcher:
@@ -215,7 +217,7 @@ def _numeric(node: Node, place: Place) -> m.Matcher:
     if not terms:
         raise refusal(place, node.start, "Invalid member in numeric match: ]")
     operator = _string(terms[0], place.at(0), f"Invalid member in numeric match: {_token(terms[0])}")
-    number = _term(terms, 1, "equals" if operator == "=" else operator, place)
+    number = _term(node, 1, "equals" if operator == "=" else operator, place)
     match operator:
         case "=":
             _no_term(terms, 2, place, _TOO_MANY)
@@ -226,20 +228,22 @@ def _numeric(node: Node, place: Place) -> m.Matcher:
         case ">" | ">=":
             if len(terms) == 2:
                 return m.InRange(number, operator == ">=", None, False)
-            top, included = _upper_bound(terms, place)
+            top, included = _upper_bound(node, place)
             if number >= top:
-                raise refusal(place.at(3), terms[3].start, "Bottom must be less than top")
+                raise refusal(place.at(1), terms[1].start, "Bottom must be less than top")
             return m.InRange(number, operator == ">=", top, included)
     raise refusal(place.at(0), terms[0].start, f"Unrecognized numeric range operator: {operator}")
 
 
-def _term(terms: list[Node], index: int, name: str, place: Place) -> float:
-    """The number after an operator; where there is none, the operator is the offender."""
-    present = index < len(terms)
-    if not present or not _is_number(terms[index]):
-        offender = index if present else index - 1
-        raise refusal(place.at(offender), terms[offender].start, f"Value of {name} must be numeric")
-    return _operand(terms[index], place.at(index))
+def _term(node: Array, index: int, name: str, place: Place) -> float:
+    """The number after an operator; where there is none, it is the list that lacks something."""
+    message = f"Value of {name} must be numeric"
+    if index >= len(node.items):
+        raise refusal(place, node.start, message)
+    term = node.items[index]
+    if not _is_number(term):
+        raise refusal(place.at(index), term.start, message)
+    return _operand(term, place.at(index))
 
 
 def _no_term(terms: list[Node], index: int, place: Place, aws_message: str) -> None:
@@ -247,9 +251,10 @@ def _no_term(terms: list[Node], index: int, place: Place, aws_message: str) -> N
         raise refusal(place.at(index), terms[index].start, aws_message)
 
 
-def _upper_bound(terms: list[Node], place: Place) -> tuple[float, bool]:
+def _upper_bound(node: Array, place: Place) -> tuple[float, bool]:
+    terms = node.items
     operator = _string(terms[2], place.at(2), f"Bad value in numeric range: {_token(terms[2])}")
-    top = _term(terms, 3, operator, place)
+    top = _term(node, 3, operator, place)
     _no_term(terms, 4, place, "Too many terms in numeric range expression")
     if operator not in ("<", "<="):
         raise refusal(place.at(2), terms[2].start, f"Bad numeric range operator: {operator}")

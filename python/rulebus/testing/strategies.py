@@ -1,14 +1,16 @@
 """Hypothesis strategies for the pattern language, all drawn as JSON text.
 
 Relies on `vocabulary` for what is drawn, on `nearly` for values close to a pattern's operands and on `spelling` for the
-texts. Every pattern that is drawn is valid. Must never draw an "$or" product that takes the reference seconds: "$or"
-nests at most twice, with at most three alternatives.
+texts. Every pattern that is drawn is valid. Strategies are cached: to make one for each draw costs far more than to
+draw. Must never draw an "$or" product that takes the reference seconds: "$or" nests at most twice, with at most three
+alternatives.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -95,14 +97,17 @@ def _one(key: str, value: Node) -> Object:
     return Object([Member(key, 0, value)], 0)
 
 
+@cache
 def _keys() -> st.SearchStrategy[str]:
     return st.sampled_from(vocabulary.KEYS[:3]) | st.sampled_from(vocabulary.KEYS)
 
 
+@cache
 def _texts() -> st.SearchStrategy[str]:
     return st.sampled_from(vocabulary.TEXTS) | st.text(alphabet=vocabulary.LETTERS, max_size=4)
 
 
+@cache
 def _text_nodes() -> st.SearchStrategy[Node]:
     return _texts().map(_scalar)
 
@@ -112,14 +117,17 @@ def _some(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     return nodes | st.lists(nodes, min_size=1, max_size=3).map(lambda items: Array(items, 0))
 
 
+@cache
 def _numbers(texts: tuple[str, ...]) -> st.SearchStrategy[Node]:
     return st.sampled_from(texts).map(lambda text: _scalar(Number(text)))
 
 
+@cache
 def _words() -> st.SearchStrategy[Node]:
     return st.sampled_from((True, False, None)).map(_scalar)
 
 
+@cache
 @st.composite
 def _numeric(draw: st.DrawFn) -> Node:
     first, second = (draw(st.sampled_from(_COMPARABLE)) for _ in range(2))
@@ -133,6 +141,7 @@ def _numeric(draw: st.DrawFn) -> Node:
     return _one("numeric", Array([_scalar(term) for term in terms], 0))
 
 
+@cache
 def _affixes() -> st.SearchStrategy[Node]:
     ignoring_case = _text_nodes().map(lambda text: _one("equals-ignore-case", text))
     return st.tuples(st.sampled_from(("prefix", "suffix")), _text_nodes() | ignoring_case).map(
@@ -140,10 +149,12 @@ def _affixes() -> st.SearchStrategy[Node]:
     )
 
 
+@cache
 def _wildcard_nodes() -> st.SearchStrategy[Node]:
     return st.sampled_from(vocabulary.WILDCARDS).map(_scalar)
 
 
+@cache
 def _anything_but() -> st.SearchStrategy[Node]:
     texts = _some(_text_nodes())
     affixes = _some(_texts().filter(bool).map(_scalar))
@@ -157,6 +168,7 @@ def _anything_but() -> st.SearchStrategy[Node]:
     ).map(lambda argument: _one("anything-but", argument))
 
 
+@cache
 def _matchers() -> st.SearchStrategy[Node]:
     return st.one_of(
         _text_nodes(),
@@ -173,10 +185,12 @@ def _matchers() -> st.SearchStrategy[Node]:
     )
 
 
+@cache
 def _values() -> st.SearchStrategy[Node]:
     return st.lists(_matchers(), min_size=1, max_size=3).map(lambda items: Array(items, 0))
 
 
+@cache
 @st.composite
 def _pattern_object(draw: st.DrawFn, depth: int, ors: int) -> Object:
     members = []
@@ -197,6 +211,7 @@ def _pattern_object(draw: st.DrawFn, depth: int, ors: int) -> Object:
 # -- events -----------------------------------------------------------------------------------------------------------
 
 
+@cache
 def _event_scalars() -> st.SearchStrategy[Node]:
     return _text_nodes() | _numbers(vocabulary.NUMBERS) | _words()
 
@@ -207,6 +222,7 @@ def _members(draw: st.DrawFn, values: st.SearchStrategy[Node], duplicate_keys: b
     return Object([Member(key, 0, draw(values)) for key in keys], 0)
 
 
+@cache
 def _event_value(depth: int, duplicate_keys: bool) -> st.SearchStrategy[Node]:
     if depth <= 1:
         return _event_scalars()

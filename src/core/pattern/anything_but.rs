@@ -100,8 +100,11 @@ fn inner(c: &mut Cursor<'_>, outer: Value) -> Parsed<AnythingBut> {
                 return Err(fault(code::ANYTHING_BUT_EMPTY_LIST, v.at, c.pos, "an empty list inside anything-but", MIXED));
             }
         }
-        Kind::String | Kind::Number => texts.take(c, v)?,
-        _ => return Err(wrong(c, v, code::ANYTHING_BUT_ARGUMENT, ARGUMENT, NO_VALUE)),
+        // An affix that is to ignore case, mostly.
+        Kind::Object if matches!(op, Inner::Prefix | Inner::Suffix) => {
+            return Err(wrong(c, v, code::ANYTHING_BUT_ARGUMENT, ARGUMENT, NO_VALUE));
+        }
+        _ => texts.take(c, v)?,
     }
     let out = texts.finish(c)?;
     close(c, code::SEVERAL_OPERATORS, TOO_MANY)?;
