@@ -274,14 +274,24 @@ fn decide(scratch: &ArrayScratch, id: u32, above: &[Demand], steps: &mut usize) 
             Demand::Must => {}
         }
     }
+    // Before any array below is judged: an array that fails by itself says nothing while another holds the same path.
+    let arrays = || children.chunk_by(|a, b| scratch.places[*a as usize].array == scratch.places[*b as usize].array);
+    let fields_in = |array: &[u32]| {
+        array.iter().fold([0; 4], |mut inside: FieldSet, element| {
+            join(&mut inside, &scratch.places[*element as usize].below);
+            inside
+        })
+    };
     let mut covered: FieldSet = [0; 4];
-    for array in children.chunk_by(|a, b| scratch.places[*a as usize].array == scratch.places[*b as usize].array) {
-        let mut inside: FieldSet = [0; 4];
-        array.iter().for_each(|e| join(&mut inside, &scratch.places[*e as usize].below));
+    for array in arrays() {
+        let inside = fields_in(array);
         if covered.iter().zip(&inside).any(|(a, b)| a & b != 0) {
             return Err(Trouble::Tangled);
         }
         join(&mut covered, &inside);
+    }
+    for array in arrays() {
+        let inside = fields_in(array);
         let fields = || (0..demands.len()).filter(|f| has(&inside, *f));
         let mut holds = false;
         for element in array {
