@@ -79,7 +79,12 @@ pub struct ArrayScratch {
     found: Vec<Found>,
     /// Places other than the root, sorted by parent and array.
     children: Vec<u32>,
+    /// Whether the conjunction at hand was looked at with some alternatives already.
+    looked: bool,
 }
+
+/// So many values looked at cost a step.
+const VALUES_A_STEP: usize = 16;
 
 enum Trouble {
     /// A path lies in several arrays of one place.
@@ -95,7 +100,14 @@ pub fn consistent(event: &Event<'_>, conj: ConjId, memo: &mut Memo, steps: &mut 
     scratch.fields.clear();
     scratch.fields.extend_from_slice(records.fields_of(rec));
     let groups: Vec<&[Branch]> = records.groups_of(rec).unwrap_or(&[]).iter().map(|g| &g[..]).collect();
+    scratch.looked = false;
     let absence = records.fields_of(rec).iter().any(|f| records.may_be_absent(f)) || groups.iter().any(|g| asks_absence(event, g));
+    // Without absence more fields only demand more: what fails in part fails as a whole.
+    let early = !groups.is_empty() && !absence && scratch.fields.len() > 1;
+    if early && matches!(branch_consistent(event, &mut scratch, steps), Ok(false)) {
+        memo.arrays = scratch;
+        return Ok(false);
+    }
     let verdict = choose_branches(event, &groups, absence, &mut scratch, memo, steps);
     memo.arrays = scratch;
     verdict.map_err(|_| EventErrorCode::TooComplex)
@@ -136,7 +148,12 @@ fn choose_branches(
         }
         scratch.fields.extend_from_slice(event.segment.records.branch_fields(branch));
         let inner: Vec<&[Branch]> = branch.groups.iter().map(|g| &g[..]).chain(rest.iter().copied()).collect();
-        let verdict = choose_branches(event, &inner, absence, scratch, memo, steps);
+        let early = !absence && !inner.is_empty() && scratch.fields.len() > 1;
+        let verdict = match early.then(|| branch_consistent(event, scratch, steps)) {
+            Some(Ok(false)) => Ok(false),
+            Some(Err(trouble)) => Err(trouble),
+            Some(Ok(true)) | None => choose_branches(event, &inner, absence, scratch, memo, steps),
+        };
         scratch.fields.truncate(kept);
         if verdict? {
             return Ok(true);
@@ -148,16 +165,7 @@ fn choose_branches(
 /// Whether every value of an alternative's paths lies outside all arrays.
 fn plain(event: &Event<'_>, branch: &Branch) -> bool {
     let records = &event.segment.records;
-    branch.groups.is_empty()
-        && records.branch_fields(branch).iter().all(|field| {
-            let mut at = event.values.first_of_all(field.path());
-            let mut outside = true;
-            while at != NONE && outside {
-                outside = event.values.values[at as usize].trail == 0;
-                at = event.values.values[at as usize].next_all;
-            }
-            outside
-        })
+    branch.groups.is_empty() && records.branch_fields(branch).iter().all(|field| !event.values.in_arrays(field.path()))
 }
 
 fn spend(steps: &mut usize, n: usize) -> Result<(), Trouble> {
@@ -168,6 +176,11 @@ fn spend(steps: &mut usize, n: usize) -> Result<(), Trouble> {
 /// Consistency of the fields in `scratch.fields`.
 fn branch_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, steps: &mut usize) -> Result<bool, Trouble> {
     let records = &event.segment.records;
+    // The first look at a conjunction is linear in the event; only combinations of alternatives could multiply.
+    if std::mem::replace(&mut scratch.looked, true) {
+        let values: usize = scratch.fields.iter().map(|f| event.values.count(f.path())).sum();
+        spend(steps, 1 + values / VALUES_A_STEP)?;
+    }
     let demands: Vec<Demand> = scratch
         .fields
         .iter()
@@ -178,7 +191,7 @@ fn branch_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, steps: &mut 
         })
         .collect();
     spread_out(event, scratch);
-    match decide(scratch, 0, &demands, steps) {
+    match decide(scratch, 0, &demands) {
         Ok(verdict) => Ok(verdict.is_some()),
         Err(Trouble::Tangled) => try_all(event, scratch, &demands, steps),
         Err(trouble) => Err(trouble),
@@ -252,11 +265,10 @@ fn place_of(event: &Event<'_>, scratch: &mut ArrayScratch, trail: u32) -> u32 {
 
 /// Whether everything demanded below a place can hold, given that the place is used: `Some(true)` if a value can be
 /// chosen at or below it in doing so, `Some(false)` if it holds but nothing is chosen.
-fn decide(scratch: &ArrayScratch, id: u32, above: &[Demand], steps: &mut usize) -> Result<Option<bool>, Trouble> {
+fn decide(scratch: &ArrayScratch, id: u32, above: &[Demand]) -> Result<Option<bool>, Trouble> {
     let place = &scratch.places[id as usize];
     let found = &scratch.found[place.found.0 as usize..place.found.1 as usize];
     let children = &scratch.children[place.children.0 as usize..place.children.1 as usize];
-    spend(steps, 1 + found.len())?;
     let mut demands = above.to_vec();
     let mut used = false;
     for of_field in found.chunk_by(|a, b| a.field == b.field) {
@@ -296,7 +308,7 @@ fn decide(scratch: &ArrayScratch, id: u32, above: &[Demand], steps: &mut usize) 
         let mut holds = false;
         for element in array {
             let below = &scratch.places[*element as usize].below;
-            if fields().all(|f| demands[f] != Demand::Must || has(below, f)) && decide(scratch, *element, &demands, steps)? == Some(true) {
+            if fields().all(|f| demands[f] != Demand::Must || has(below, f)) && decide(scratch, *element, &demands)? == Some(true) {
                 holds = true;
                 break;
             }
