@@ -14,7 +14,7 @@ use crate::{
     limits::PatternLimits,
     pattern::{
         self,
-        tree::{Field, Item, Pattern},
+        tree::{Field, Item, Matcher, Pattern},
     },
 };
 
@@ -40,7 +40,7 @@ pub fn accept(text: &[u8], limits: &PatternLimits) -> Result<Pattern, PatternErr
     let limits = &PatternLimits { max_pattern_paths: limits.max_pattern_paths.min(MOST_PATHS), ..*limits };
     let pattern = pattern::parse(text, limits)?;
     let has_or = pattern.items.iter().any(|item| matches!(item, Item::Or(_)));
-    if has_or && resolve(pattern.clone(), limits.max_or_branches).is_err() {
+    if has_or && !resolves(&pattern, limits.max_or_branches) {
         return Err(pattern::too_many_branches(text, limits));
     }
     Ok(pattern)
@@ -52,12 +52,18 @@ pub fn resolve(pattern: Pattern, max_branches: usize) -> Result<Vec<Conjunction>
         return Ok(vec![conjoin(pattern.items)]);
     }
     let items = drop_replaced(&pattern.items, &mut Set::default());
-    if conflicts(&items, &mut Set::default()) {
-        let mut branches: Vec<Vec<Field>> = Vec::new();
-        expand(&items, &mut branches, max_branches)?;
-        return Ok(branches.into_iter().map(|fields| Conjunction { fields, ors: vec![] }).collect());
+    if stays_tree(&items) {
+        return Ok(vec![conjoin(drop_idle(items))]);
     }
-    Ok(vec![conjoin(items)])
+    let branches = expand(&items, vec![vec![]], max_branches)?;
+    let owned = |fields: Vec<&Field>| Conjunction { fields: fields.into_iter().cloned().collect(), ors: vec![] };
+    Ok(branches.into_iter().map(owned).collect())
+}
+
+/// Whether a pattern resolves within `max_branches`, without building what it resolves to.
+fn resolves(pattern: &Pattern, max_branches: usize) -> bool {
+    let items = drop_replaced(&pattern.items, &mut Set::default());
+    stays_tree(&items) || expand(&items, vec![vec![]], max_branches).is_ok()
 }
 
 /// The usual pattern: no `$or`, few fields, no path twice.
@@ -93,7 +99,7 @@ fn drop_replaced<'a>(items: &'a [Item], later: &mut Set<&'a [u8]>) -> Vec<Item> 
                     });
                 }
                 later.extend(always.into_iter().flatten());
-                // An alternative may be empty now. It stays: another one may still replace an earlier definition.
+                // An alternative left empty demands nothing, but the others may still replace what stands before.
                 kept.push(Item::Or(inner));
             }
         }
@@ -102,63 +108,101 @@ fn drop_replaced<'a>(items: &'a [Item], later: &mut Set<&'a [u8]>) -> Vec<Item> 
     kept
 }
 
-/// Whether a path is defined twice on some way through the items. Collects the paths into `seen`.
-fn conflicts<'a>(items: &'a [Item], seen: &mut Set<&'a [u8]>) -> bool {
+/// Whether the items mean the same as a tree: no path is defined twice on any way, so alternatives replace nothing
+/// outside; and where a group demands nothing, no absence is asked for, since an alternative that holds besides may
+/// choose an array element and so hide others.
+fn stays_tree(items: &[Item]) -> bool {
+    paths_once(items).is_some() && !(idles(items) && asks_absence(items))
+}
+
+fn idles(items: &[Item]) -> bool {
+    items.iter().any(|item| match item {
+        Item::Field(_) => false,
+        Item::Or(alternatives) => alternatives.iter().any(|a| a.is_empty() || idles(a)),
+    })
+}
+
+fn asks_absence(items: &[Item]) -> bool {
+    items.iter().any(|item| match item {
+        Item::Field(field) => field.matchers.contains(&Matcher::Exists(false)),
+        Item::Or(alternatives) => alternatives.iter().any(|a| asks_absence(a)),
+    })
+}
+
+/// Without the groups that demand nothing because one of their alternatives does not.
+fn drop_idle(items: Vec<Item>) -> Vec<Item> {
+    let keep = |item| match item {
+        Item::Field(field) => Some(Item::Field(field)),
+        Item::Or(alternatives) => {
+            let inner: Vec<Vec<Item>> = alternatives.into_iter().map(drop_idle).collect();
+            inner.iter().all(|alternative| !alternative.is_empty()).then_some(Item::Or(inner))
+        }
+    };
+    items.into_iter().filter_map(keep).collect()
+}
+
+/// All paths of the items, or `None` if one is defined twice on some way through them.
+/// COST: n log n in the fields, however `$or`s nest or stand side by side: the smaller set moves into the larger.
+fn paths_once(items: &[Item]) -> Option<Set<&[u8]>> {
+    let mut all: Set<&[u8]> = Set::default();
     for item in items {
         match item {
             Item::Field(field) => {
-                if !seen.insert(&field.path) {
-                    return true;
+                if !all.insert(&field.path) {
+                    return None;
                 }
             }
             Item::Or(alternatives) => {
-                let before = seen.clone();
+                let mut group: Set<&[u8]> = Set::default();
                 for alternative in alternatives {
-                    let mut inner = before.clone();
-                    if conflicts(alternative, &mut inner) {
-                        return true;
+                    let one = paths_once(alternative)?;
+                    let (large, small) = if one.len() > group.len() { (one, group) } else { (group, one) };
+                    group = large;
+                    group.extend(small);
+                }
+                let (large, small) = if group.len() > all.len() { (group, all) } else { (all, group) };
+                all = large;
+                for path in small {
+                    if !all.insert(path) {
+                        return None;
                     }
-                    seen.extend(inner);
                 }
             }
         }
     }
-    false
+    Some(all)
 }
 
+/// Conditions that a branch may hold on average before expansion is refused: a long list of values would else be
+/// copied as often as there are branches.
+const CONDITIONS_A_BRANCH: usize = 256;
+
 /// The language's own definition, branch by branch.
-fn expand(items: &[Item], branches: &mut Vec<Vec<Field>>, max: usize) -> Result<(), TooManyBranches> {
+fn expand<'a>(items: &'a [Item], mut branches: Vec<Vec<&'a Field>>, max: usize) -> Result<Vec<Vec<&'a Field>>, TooManyBranches> {
     for item in items {
         match item {
             Item::Field(field) => {
-                if branches.is_empty() {
-                    branches.push(Vec::new());
-                }
                 for branch in branches.iter_mut() {
                     match branch.iter_mut().find(|f| f.path == field.path) {
-                        Some(earlier) => earlier.matchers = field.matchers.clone(),
-                        None => branch.push(field.clone()),
+                        Some(earlier) => *earlier = field,
+                        None => branch.push(field),
                     }
                 }
             }
             Item::Or(alternatives) => {
-                if branches.is_empty() {
-                    branches.push(Vec::new());
-                }
                 let mut all = Vec::new();
                 for alternative in alternatives {
-                    let mut copy = branches.clone();
-                    expand(alternative, &mut copy, max)?;
-                    all.append(&mut copy);
+                    all.append(&mut expand(alternative, branches.clone(), max)?);
                     if all.len() > max {
                         return Err(TooManyBranches);
                     }
                 }
-                *branches = all;
+                branches = all;
             }
         }
     }
-    Ok(())
+    let conditions: usize = branches.iter().flatten().map(|f| f.matchers.len()).sum();
+    if branches.len() > 1 && conditions > max.saturating_mul(CONDITIONS_A_BRANCH) { Err(TooManyBranches) } else { Ok(branches) }
 }
 
 fn conjoin(items: Vec<Item>) -> Conjunction {
@@ -166,8 +210,6 @@ fn conjoin(items: Vec<Item>) -> Conjunction {
     for item in items {
         match item {
             Item::Field(field) => out.fields.push(field),
-            // Where nothing is replaced, an empty alternative means that the group demands nothing.
-            Item::Or(alternatives) if alternatives.iter().any(Vec::is_empty) => {}
             Item::Or(alternatives) => out.ors.push(alternatives.into_iter().map(conjoin).collect()),
         }
     }
@@ -205,12 +247,12 @@ mod tests {
     fn what_is_always_replaced_goes_what_is_sometimes_replaced_is_expanded() {
         let all = branches(r#"{"a":[1],"$or":[{"a":[2]},{"b":[3]}],"a":[4]}"#);
         assert_eq!((all.len(), all[0].fields.len(), all[0].ors.len()), (1, 1, 0));
-        // Of the group only an alternative is left that replaces "b"; the empty one beside it must not hide it.
-        let all = branches(r#"{"b":[1],"$or":[{"b":[2]},{"a":[3]}],"a":[4]}"#);
-        assert_eq!(all.iter().map(|c| c.fields.len()).collect::<Vec<_>>(), [2, 2]);
-        let all = branches(r#"{"$or":[{"b":[2]},{"a":[3]}],"a":[4]}"#);
-        assert_eq!((all.len(), all[0].fields.len(), all[0].ors.len()), (1, 1, 0));
         let all = branches(r#"{"a":[1],"$or":[{"a":[2]},{"b":[3]}]}"#);
         assert_eq!(all.iter().map(|c| c.fields.len()).collect::<Vec<_>>(), [1, 2]);
+        // An alternative that is replaced as a whole leaves the branches of the others.
+        let all = branches(r#"{"a":[1],"$or":[{"a":[2]},{"b":[3]}],"b":[4]}"#);
+        assert_eq!(all.iter().map(|c| c.fields.len()).collect::<Vec<_>>(), [2, 2]);
+        let all = branches(r#"{"a":[1],"$or":[{"c":[2]},{"b":[3]}],"b":[4]}"#);
+        assert_eq!((all.len(), all[0].fields.len(), all[0].ors.len()), (1, 2, 0));
     }
 }

@@ -79,7 +79,12 @@ pub struct ArrayScratch {
     found: Vec<Found>,
     /// Places other than the root, sorted by parent and array.
     children: Vec<u32>,
+    /// Whether the conjunction at hand was looked at with some alternatives already.
+    looked: bool,
 }
+
+/// So many values looked at cost a step.
+const VALUES_A_STEP: usize = 16;
 
 enum Trouble {
     /// A path lies in several arrays of one place.
@@ -95,7 +100,14 @@ pub fn consistent(event: &Event<'_>, conj: ConjId, memo: &mut Memo, steps: &mut 
     scratch.fields.clear();
     scratch.fields.extend_from_slice(records.fields_of(rec));
     let groups: Vec<&[Branch]> = records.groups_of(rec).unwrap_or(&[]).iter().map(|g| &g[..]).collect();
+    scratch.looked = false;
     let absence = records.fields_of(rec).iter().any(|f| records.may_be_absent(f)) || groups.iter().any(|g| asks_absence(event, g));
+    // Without absence more fields only demand more: what fails in part fails as a whole.
+    let early = !groups.is_empty() && !absence && scratch.fields.len() > 1;
+    if early && matches!(branch_consistent(event, &mut scratch, memo, steps), Ok(false)) {
+        memo.arrays = scratch;
+        return Ok(false);
+    }
     let verdict = choose_branches(event, &groups, absence, &mut scratch, memo, steps);
     memo.arrays = scratch;
     verdict.map_err(|_| EventErrorCode::TooComplex)
@@ -119,7 +131,7 @@ fn choose_branches(
     steps: &mut usize,
 ) -> Result<bool, Trouble> {
     let Some((group, rest)) = groups.split_first() else {
-        return branch_consistent(event, scratch, steps);
+        return branch_consistent(event, scratch, memo, steps);
     };
     let kept = scratch.fields.len();
     // An alternative without any value in an array restricts nothing, so no other can do better, unless absence is in
@@ -136,7 +148,12 @@ fn choose_branches(
         }
         scratch.fields.extend_from_slice(event.segment.records.branch_fields(branch));
         let inner: Vec<&[Branch]> = branch.groups.iter().map(|g| &g[..]).chain(rest.iter().copied()).collect();
-        let verdict = choose_branches(event, &inner, absence, scratch, memo, steps);
+        let early = !absence && !inner.is_empty() && scratch.fields.len() > 1;
+        let verdict = match early.then(|| branch_consistent(event, scratch, memo, steps)) {
+            Some(Ok(false)) => Ok(false),
+            Some(Err(trouble)) => Err(trouble),
+            Some(Ok(true)) | None => choose_branches(event, &inner, absence, scratch, memo, steps),
+        };
         scratch.fields.truncate(kept);
         if verdict? {
             return Ok(true);
@@ -148,16 +165,7 @@ fn choose_branches(
 /// Whether every value of an alternative's paths lies outside all arrays.
 fn plain(event: &Event<'_>, branch: &Branch) -> bool {
     let records = &event.segment.records;
-    branch.groups.is_empty()
-        && records.branch_fields(branch).iter().all(|field| {
-            let mut at = event.values.first_of_all(field.path());
-            let mut outside = true;
-            while at != NONE && outside {
-                outside = event.values.values[at as usize].trail == 0;
-                at = event.values.values[at as usize].next_all;
-            }
-            outside
-        })
+    branch.groups.is_empty() && records.branch_fields(branch).iter().all(|field| !event.values.in_arrays(field.path()))
 }
 
 fn spend(steps: &mut usize, n: usize) -> Result<(), Trouble> {
@@ -166,8 +174,13 @@ fn spend(steps: &mut usize, n: usize) -> Result<(), Trouble> {
 }
 
 /// Consistency of the fields in `scratch.fields`.
-fn branch_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, steps: &mut usize) -> Result<bool, Trouble> {
+fn branch_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, memo: &mut Memo, steps: &mut usize) -> Result<bool, Trouble> {
     let records = &event.segment.records;
+    // The first look at a conjunction is linear in the event; only combinations of alternatives could multiply.
+    if std::mem::replace(&mut scratch.looked, true) {
+        let values: usize = scratch.fields.iter().map(|f| event.values.count(f.path())).sum();
+        spend(steps, 1 + values / VALUES_A_STEP)?;
+    }
     let demands: Vec<Demand> = scratch
         .fields
         .iter()
@@ -177,8 +190,8 @@ fn branch_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, steps: &mut 
             _ => Demand::Must,
         })
         .collect();
-    spread_out(event, scratch);
-    match decide(scratch, 0, &demands, steps) {
+    spread_out(event, scratch, memo);
+    match decide(scratch, 0, &demands) {
         Ok(verdict) => Ok(verdict.is_some()),
         Err(Trouble::Tangled) => try_all(event, scratch, &demands, steps),
         Err(trouble) => Err(trouble),
@@ -186,7 +199,7 @@ fn branch_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, steps: &mut 
 }
 
 /// Fills `places`, `found` and `children` from the values of the fields.
-fn spread_out(event: &Event<'_>, scratch: &mut ArrayScratch) {
+fn spread_out(event: &Event<'_>, scratch: &mut ArrayScratch, memo: &mut Memo) {
     scratch.places.clear();
     scratch.places.push(Place { parent: NONE, ..Place::default() });
     scratch.place_of.clear();
@@ -198,8 +211,7 @@ fn spread_out(event: &Event<'_>, scratch: &mut ArrayScratch) {
         let mut at = event.values.first_of_all(field.path());
         while at != NONE {
             let value = &event.values.values[at as usize];
-            let mut satisfies = false;
-            event.segment.records.each_cond(&field, |cond| satisfies = satisfies || event.value_holds(value, cond));
+            let satisfies = event.value_satisfies(value, &field, memo);
             let place = place_of(event, scratch, value.trail);
             scratch.places[place as usize].below[n / 64] |= 1 << (n % 64);
             scratch.found.push(Found { place, field: n as u16, satisfies, value: at });
@@ -252,11 +264,10 @@ fn place_of(event: &Event<'_>, scratch: &mut ArrayScratch, trail: u32) -> u32 {
 
 /// Whether everything demanded below a place can hold, given that the place is used: `Some(true)` if a value can be
 /// chosen at or below it in doing so, `Some(false)` if it holds but nothing is chosen.
-fn decide(scratch: &ArrayScratch, id: u32, above: &[Demand], steps: &mut usize) -> Result<Option<bool>, Trouble> {
+fn decide(scratch: &ArrayScratch, id: u32, above: &[Demand]) -> Result<Option<bool>, Trouble> {
     let place = &scratch.places[id as usize];
     let found = &scratch.found[place.found.0 as usize..place.found.1 as usize];
     let children = &scratch.children[place.children.0 as usize..place.children.1 as usize];
-    spend(steps, 1 + found.len())?;
     let mut demands = above.to_vec();
     let mut used = false;
     for of_field in found.chunk_by(|a, b| a.field == b.field) {
@@ -274,19 +285,29 @@ fn decide(scratch: &ArrayScratch, id: u32, above: &[Demand], steps: &mut usize) 
             Demand::Must => {}
         }
     }
+    // Before any array below is judged: an array that fails by itself says nothing while another holds the same path.
+    let arrays = || children.chunk_by(|a, b| scratch.places[*a as usize].array == scratch.places[*b as usize].array);
+    let fields_in = |array: &[u32]| {
+        array.iter().fold([0; 4], |mut inside: FieldSet, element| {
+            join(&mut inside, &scratch.places[*element as usize].below);
+            inside
+        })
+    };
     let mut covered: FieldSet = [0; 4];
-    for array in children.chunk_by(|a, b| scratch.places[*a as usize].array == scratch.places[*b as usize].array) {
-        let mut inside: FieldSet = [0; 4];
-        array.iter().for_each(|e| join(&mut inside, &scratch.places[*e as usize].below));
+    for array in arrays() {
+        let inside = fields_in(array);
         if covered.iter().zip(&inside).any(|(a, b)| a & b != 0) {
             return Err(Trouble::Tangled);
         }
         join(&mut covered, &inside);
+    }
+    for array in arrays() {
+        let inside = fields_in(array);
         let fields = || (0..demands.len()).filter(|f| has(&inside, *f));
         let mut holds = false;
         for element in array {
             let below = &scratch.places[*element as usize].below;
-            if fields().all(|f| demands[f] != Demand::Must || has(below, f)) && decide(scratch, *element, &demands, steps)? == Some(true) {
+            if fields().all(|f| demands[f] != Demand::Must || has(below, f)) && decide(scratch, *element, &demands)? == Some(true) {
                 holds = true;
                 break;
             }

@@ -85,9 +85,11 @@ pub struct Chain {
     count: u32,
     /// Index into `Values::long` when the chain is long, or `NONE`.
     pub long: u32,
+    /// Whether a value lies in an element of an array.
+    in_arrays: bool,
 }
 
-const EMPTY: Chain = Chain { first: NONE, count: 0, long: NONE };
+const EMPTY: Chain = Chain { first: NONE, count: 0, long: NONE, in_arrays: false };
 
 /// The values of one event; reused.
 #[derive(Default)]
@@ -178,6 +180,7 @@ impl Values {
             value.next_all = chain.first;
             chain.first = at;
             chain.count += 1;
+            chain.in_arrays |= leaf.trail != 0;
             if chain.count == LONG + 1 {
                 self.long_paths.push(leaf.path);
             }
@@ -243,6 +246,18 @@ impl Values {
     #[inline]
     pub fn is_long(&self, path: PathId) -> bool {
         self.chains.get(path as usize).is_some_and(|c| c.long != NONE)
+    }
+
+    /// Whether a value of the path lies in an element of an array.
+    #[inline]
+    pub fn in_arrays(&self, path: PathId) -> bool {
+        self.chains.get(path as usize).is_some_and(|c| c.in_arrays)
+    }
+
+    /// Number of values of the path.
+    #[inline]
+    pub fn count(&self, path: PathId) -> usize {
+        self.chains.get(path as usize).map_or(0, |c| c.count as usize)
     }
 
     /// Whether a long chain has a value of this operand.

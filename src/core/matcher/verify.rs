@@ -238,18 +238,11 @@ impl Event<'_> {
     fn meets_in_arrays(&self, fields: &[FieldRec]) -> bool {
         let mut inside = 0;
         for field in fields {
-            let mut at = self.values.first_of_all(field.path());
-            if at != NONE && self.segment.records.may_be_absent(field) {
+            let path = field.path();
+            if self.values.count(path) > 0 && self.segment.records.may_be_absent(field) {
                 return true;
             }
-            while at != NONE {
-                let value = &self.values.values[at as usize];
-                if value.trail != 0 {
-                    inside += 1;
-                    break;
-                }
-                at = value.next_all;
-            }
+            inside += self.values.in_arrays(path) as usize;
         }
         inside > 1
     }

@@ -48,6 +48,8 @@ impl Event<'_> {
     /// Visits the whole segment.
     pub fn visit(&self, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         scratch.memo.clear();
+        // An event that was refused half way leaves some.
+        scratch.targets.clear();
         self.visit_node(0, scratch, hits)
     }
 
@@ -58,11 +60,21 @@ impl Event<'_> {
         if lanes.len() > self.values.values.len() {
             // More paths than values: let each value ask, whether or not its path is among them.
             for at in 0..self.values.values.len() as u32 {
-                self.ask(id, at, LANE_EXACT | LANE_IP | LANE_FOLDED, scratch, hits)?;
+                let path = self.values.values[at as usize].path;
+                if !self.values.is_long(path) {
+                    self.ask(id, at, LANE_EXACT | LANE_IP | LANE_FOLDED, scratch, hits)?;
+                } else if at == self.values.first_of_all(path) {
+                    self.ask_all(id, path, LANE_EXACT | LANE_IP | LANE_FOLDED, scratch, hits)?;
+                }
             }
         } else {
             for lane in lanes {
-                let mut at = self.values.first(lane & 0xff_ffff);
+                let path = lane & 0xff_ffff;
+                if self.values.is_long(path) {
+                    self.ask_all(id, path, *lane, scratch, hits)?;
+                    continue;
+                }
+                let mut at = self.values.first(path);
                 while at != NONE {
                     self.ask(id, at, *lane, scratch, hits)?;
                     at = self.values.values[at as usize].next;
@@ -87,10 +99,7 @@ impl Event<'_> {
                     // These families answer exactly, so the field that led here needs no second look. Folded texts are
                     // only candidates: case is not symmetric.
                     let known = if matches!(family, Family::FoldedPrefix(_) | Family::FoldedSuffix(_)) { NONE } else { path };
-                    while scratch.targets.len() > begin {
-                        let target = scratch.targets.pop().expect("longer than begin");
-                        self.follow(target, known, scratch, hits)?;
-                    }
+                    self.follow_gathered(begin, known, scratch, hits)?;
                 }
             }
         }
@@ -98,6 +107,59 @@ impl Event<'_> {
             self.follow(Target::run(node.residual), NONE, scratch, hits)?;
         }
         Ok(())
+    }
+
+    /// Follows the targets gathered since `begin`, each once: many values of one array may name the same.
+    fn follow_gathered(&self, begin: usize, known: PathId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        if scratch.targets.len() - begin > 16 {
+            scratch.targets[begin..].sort_unstable_by_key(|t| t.0);
+            let mut kept = begin + 1;
+            for at in begin + 1..scratch.targets.len() {
+                if scratch.targets[at] != scratch.targets[kept - 1] {
+                    scratch.targets[kept] = scratch.targets[at];
+                    kept += 1;
+                }
+            }
+            scratch.targets.truncate(kept);
+        }
+        while scratch.targets.len() > begin {
+            let target = scratch.targets.pop().expect("longer than begin");
+            self.follow(target, known, scratch, hits)?;
+        }
+        Ok(())
+    }
+
+    /// All values of a long chain ask a node's exact table; what they name is followed once.
+    #[cold]
+    fn ask_all(
+        &self,
+        node: NodeId,
+        path: PathId,
+        lanes: u32,
+        scratch: &mut VisitScratch,
+        hits: &mut Hits<'_>,
+    ) -> Result<(), EventErrorCode> {
+        let begin = scratch.targets.len();
+        let mut at = self.values.first(path);
+        while at != NONE {
+            let value = &self.values.values[at as usize];
+            let mut probe = |operand: u32| {
+                if operand != NONE {
+                    self.segment.table.candidates(node, path, operand, |target| scratch.targets.push(target));
+                }
+            };
+            if lanes & LANE_EXACT != 0 {
+                probe(value.operand);
+            }
+            if lanes & LANE_IP != 0 && value.address != NONE {
+                probe(self.values.addresses[value.address as usize].operand);
+            }
+            if lanes & LANE_FOLDED != 0 && value.fold != NONE {
+                probe(self.values.folds[value.fold as usize].operand);
+            }
+            at = value.next;
+        }
+        self.follow_gathered(begin, NONE, scratch, hits)
     }
 
     /// One value asks a node's exact table.

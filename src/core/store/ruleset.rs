@@ -156,7 +156,7 @@ impl RuleSet {
         let writer = &mut *writer;
         let mut paths = Paths::new(self.current.load().trie().clone());
         let names: usize = change.put.iter().map(|p| count_segments(&p.pattern)).sum();
-        if paths.trie().len() + names > MAX_PATHS {
+        if paths.trie().len() + names > MAX_PATHS && paths.trie().len() + count_new_paths(&change.put, paths.trie()) > MAX_PATHS {
             return Err(CapacityError::TooManyPaths);
         }
         if writer.version >= LAST_NUMBER || writer.next_order as usize + change.put.len() >= LAST_NUMBER as usize {
@@ -234,6 +234,29 @@ fn count_segments(pattern: &Pattern) -> usize {
             .sum()
     }
     count(&pattern.items)
+}
+
+/// The trie nodes that patterns really add; asked only when the upper bound is too high, which repeated paths make it.
+#[cold]
+fn count_new_paths(put: &[Put], trie: &PathTrie) -> usize {
+    use crate::pattern::tree::Item;
+    fn add(items: &[Item], known: &PathTrie, new: &mut PathTrie) {
+        for item in items {
+            match item {
+                Item::Field(field) if known.find(&field.path).is_none() => {
+                    if new.len() <= MAX_PATHS {
+                        new.intern(&field.path);
+                    }
+                }
+                Item::Field(_) => {}
+                Item::Or(alternatives) => alternatives.iter().for_each(|a| add(a, known, new)),
+            }
+        }
+    }
+    let mut new = PathTrie::new();
+    put.iter().for_each(|p| add(&p.pattern.items, trie, &mut new));
+    // Nodes that only lead to new paths may be known already; counting them again errs on the safe side.
+    new.len() - 1
 }
 
 impl Writer {
