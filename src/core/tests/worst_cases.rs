@@ -111,7 +111,7 @@ fn overlapping_wildcards() {
         let rules = (0..n).map(|i| format!(r#"{{"k":[{{"wildcard":"*{}*{}*{}*"}}]}}"#, letter(i), letter(i / 26), letter(i / 676)));
         let mut case = Case::new(&format!("{n} wildcards"), 4_000, rules);
         case.bytes_a_rule(4_000);
-        assert_eq!(case.matches(&format!("{n} wildcards, a value without hit"), 100, r#"{"k":"the end of 0123456789"}"#) > n, false);
+        assert_eq!(case.matches(&format!("{n} wildcards, a value without hit"), 100, r#"{"k":"0123456789 0123456789"}"#), 0);
         case.matches(&format!("{n} wildcards, one long value"), 2_000, &format!(r#"{{"k":"{}"}}"#, "0123456789".repeat(2_000)));
     }
     let rules = (0..20_000).map(|i| format!(r#"{{"k":[{{"wildcard":"*error{i}*code*{}*"}}]}}"#, i % 97));
