@@ -103,8 +103,8 @@ def test_four_threads_match_while_one_puts_and_removes_10_000_rules() -> None:
 def test_an_update_is_seen_whole_or_not_at_all() -> None:
     size = 500
     matcher = rulebus.Matcher({number: {"k": [1]} for number in range(size)})
-    one = {number: '{"k":[1]}' for number in range(size)}
-    two = {number: '{"k":[2]}' for number in range(size)}
+    one = dict.fromkeys(range(size), '{"k":[1]}')
+    two = dict.fromkeys(range(size), '{"k":[2]}')
     failures: list[Any] = []
     done = threading.Event()
 
