@@ -6,12 +6,8 @@ what is checked holds for any schedule.
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 import rulebus
 
@@ -19,15 +15,6 @@ RULES = 10_000
 WINDOW = 50
 KEYS = 10
 EVENTS = [b'{"k":%d,"q":"x"}' % key for key in range(KEYS)]
-
-
-@pytest.fixture(autouse=True)
-def threads_take_turns_often() -> Iterator[None]:
-    """A change lets other threads run; with the usual interval it would wait 5 ms for each of them to let go."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(5e-5)
-    yield
-    sys.setswitchinterval(before)
 
 
 def state(changes: int) -> tuple[int, int]:
