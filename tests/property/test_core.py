@@ -112,6 +112,15 @@ def test_any_interleaving_of_changes_is_a_fresh_build(data: st.DataObject) -> No
     assert pickle.loads(pickle.dumps(changed)).match(event) == fresh.match(event)
 
 
+def test_a_rule_whose_alternatives_are_replaced_within_each_other_is_kept_readable() -> None:
+    text = '{"$or":[{"a":[1]},{"$or":[{"a":[2]},{"c":[3]}],"c":[4]}],"a":[5],"c":[6]}'
+    matcher = rulebus.Matcher({"rule": text})
+    again = pickle.loads(pickle.dumps(matcher))
+    assert again.pattern("rule") == matcher.pattern("rule")
+    for event in ('{"a":5,"c":6}', '{"a":5,"c":4}', '{"a":5}', '{"a":1,"c":6}'):
+        assert again.match(event) == matcher.match(event) == ReferenceMatcher({"rule": text}).match(event)
+
+
 @given(st.data(), rule_sets())
 def test_every_way_to_ask_gives_the_same_answer(data: st.DataObject, rules: dict[str, str]) -> None:
     texts = data.draw(st.lists(near(rules), min_size=1, max_size=4), label="events")

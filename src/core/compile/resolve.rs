@@ -210,7 +210,14 @@ fn conjoin(items: Vec<Item>) -> Conjunction {
     for item in items {
         match item {
             Item::Field(field) => out.fields.push(field),
-            Item::Or(alternatives) => out.ors.push(alternatives.into_iter().map(conjoin).collect()),
+            Item::Or(alternatives) => {
+                let group: Vec<_> = alternatives.into_iter().map(conjoin).collect();
+                // Where nothing is replaced, an empty alternative means that the group demands nothing. It may have
+                // become empty only now, by losing the groups inside it.
+                if group.iter().all(|alternative| !alternative.fields.is_empty() || !alternative.ors.is_empty()) {
+                    out.ors.push(group);
+                }
+            }
         }
     }
     out
@@ -247,6 +254,14 @@ mod tests {
     fn what_is_always_replaced_goes_what_is_sometimes_replaced_is_expanded() {
         let all = branches(r#"{"a":[1],"$or":[{"a":[2]},{"b":[3]}],"a":[4]}"#);
         assert_eq!((all.len(), all[0].fields.len(), all[0].ors.len()), (1, 1, 0));
+        // Of the group only an alternative is left that replaces "b"; the empty one beside it must not hide it.
+        let all = branches(r#"{"b":[1],"$or":[{"b":[2]},{"a":[3]}],"a":[4]}"#);
+        assert_eq!(all.iter().map(|c| c.fields.len()).collect::<Vec<_>>(), [2, 2]);
+        let all = branches(r#"{"$or":[{"b":[2]},{"a":[3]}],"a":[4]}"#);
+        assert_eq!((all.len(), all[0].fields.len(), all[0].ors.len()), (1, 1, 0));
+        // An alternative may lose all it has only with the group inside it.
+        let all = branches(r#"{"$or":[{"b":[1]},{"$or":[{"a":[2]},{"d":[3]}],"c":[4]}],"a":[5],"c":[6]}"#);
+        assert_eq!((all.len(), all[0].fields.len(), all[0].ors.len()), (1, 2, 0));
         let all = branches(r#"{"a":[1],"$or":[{"a":[2]},{"b":[3]}]}"#);
         assert_eq!(all.iter().map(|c| c.fields.len()).collect::<Vec<_>>(), [1, 2]);
         // An alternative that is replaced as a whole leaves the branches of the others.
