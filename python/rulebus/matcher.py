@@ -90,7 +90,7 @@ class Matcher(_core.Matcher):
         max_event_bytes: int = 16 << 20,
         max_event_depth: int = 1000,
         max_event_values: int = 1 << 20,
-        max_array_steps: int = 100_000,
+        max_array_steps: int = 1_000_000,
         max_pattern_bytes: int = 16 << 20,
         max_pattern_depth: int = 1000,
         max_pattern_paths: int = 256,

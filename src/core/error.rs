@@ -132,7 +132,7 @@ impl EventErrorCode {
             Self::TooLarge => "the event is longer than max_event_bytes",
             Self::TooManyValues => "the event has more values on the rules' paths than max_event_values",
             Self::TooComplex => {
-                "choosing consistent array elements took more than max_array_steps; the event repeats one path through several arrays"
+                "choosing consistent array elements took more than max_array_steps: large arrays that many rules look into, or one path through several arrays"
             }
             Self::UnsupportedType => "a value of this type has no JSON form; use dict, list, tuple, str, int, float, bool or None",
             Self::NotFinite => "NaN and infinities have no JSON form",

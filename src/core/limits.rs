@@ -10,13 +10,14 @@ pub struct EventLimits {
     pub max_event_depth: usize,
     /// Most values taken from one event along the paths that rules ask for.
     pub max_event_values: usize,
-    /// Steps of the search for consistent array elements before an event is refused as too complex.
+    /// Steps that array consistency may take on one event, over all rules, before the event is refused as too complex;
+    /// looking at 16 values for one candidate is a step. The default bounds the time at some tenths of a second.
     pub max_array_steps: usize,
 }
 
 impl Default for EventLimits {
     fn default() -> Self {
-        Self { max_event_bytes: 16 << 20, max_event_depth: 1000, max_event_values: 1 << 20, max_array_steps: 100_000 }
+        Self { max_event_bytes: 16 << 20, max_event_depth: 1000, max_event_values: 1 << 20, max_array_steps: 1_000_000 }
     }
 }
 

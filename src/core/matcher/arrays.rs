@@ -79,8 +79,6 @@ pub struct ArrayScratch {
     found: Vec<Found>,
     /// Places other than the root, sorted by parent and array.
     children: Vec<u32>,
-    /// Whether the conjunction at hand was looked at with some alternatives already.
-    looked: bool,
 }
 
 /// So many values looked at cost a step.
@@ -100,7 +98,6 @@ pub fn consistent(event: &Event<'_>, conj: ConjId, memo: &mut Memo, steps: &mut 
     scratch.fields.clear();
     scratch.fields.extend_from_slice(records.fields_of(rec));
     let groups: Vec<&[Branch]> = records.groups_of(rec).unwrap_or(&[]).iter().map(|g| &g[..]).collect();
-    scratch.looked = false;
     let absence = records.fields_of(rec).iter().any(|f| records.may_be_absent(f)) || groups.iter().any(|g| asks_absence(event, g));
     // Without absence more fields only demand more: what fails in part fails as a whole.
     let early = !groups.is_empty() && !absence && scratch.fields.len() > 1;
@@ -176,11 +173,9 @@ fn spend(steps: &mut usize, n: usize) -> Result<(), Trouble> {
 /// Consistency of the fields in `scratch.fields`.
 fn branch_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, memo: &mut Memo, steps: &mut usize) -> Result<bool, Trouble> {
     let records = &event.segment.records;
-    // The first look at a conjunction is linear in the event; only combinations of alternatives could multiply.
-    if std::mem::replace(&mut scratch.looked, true) {
-        let values: usize = scratch.fields.iter().map(|f| event.values.count(f.path())).sum();
-        spend(steps, 1 + values / VALUES_A_STEP)?;
-    }
+    // One look is linear in the event; candidates and combinations of alternatives multiply it, so looks are counted.
+    let values: usize = scratch.fields.iter().map(|f| event.values.count(f.path())).sum();
+    spend(steps, 1 + values / VALUES_A_STEP)?;
     let demands: Vec<Demand> = scratch
         .fields
         .iter()
