@@ -31,7 +31,7 @@ const POWERS_U64: [u64; 18] = {
 /// The shortest JSON text of the number behind a key.
 pub fn shortest(key: u64) -> String {
     let value = value_of(key);
-    if value.fract() == 0.0 && value.abs() < 1e15 { format!("{value:.0}") } else { format!("{value:e}") }
+    if value.fract() == 0.0 && value.abs() < 1e15 { format!("{value:.0}") } else { zmij::Buffer::new().format_finite(value).to_owned() }
 }
 
 const POWERS: [f64; 23] =
@@ -246,13 +246,9 @@ mod tests {
             ("0", "-0.0"),
             ("0", "0e10"),
             ("2e23", "2.0e23"),
-            ("72057594037927936", "7.2057594037927936e16"),
             ("0.1", "1e-1"),
             ("100", "1e2"),
         ] {
-            if a.len() > 16 {
-                continue;
-            }
             assert!(same(a, b), "{a} {b}");
         }
         assert!(comparable(b"72057594037927936").is_none());
