@@ -73,6 +73,11 @@ struct Index {
     births: u64,
 }
 
+/// A change of so many rules is small.
+const SMALL_CHANGE: usize = 16;
+/// A set of so many rules is rebuilt within a few milliseconds.
+const SMALL_SET: usize = 4096;
+
 /// The names of a matcher's rules.
 pub struct Names {
     slots: [OnceLock<Box<[Slot]>>; CHUNKS],
@@ -137,8 +142,7 @@ impl Names {
         let (mut names, mut patterns): (Vec<_>, Vec<_>) = new.into_iter().map(|(name, pattern)| (Some(name), pattern)).unzip();
         loop {
             let lookups = names.iter().flatten().map(|name| self.look_up(py, name)).collect::<PyResult<Vec<_>>>()?;
-            let done = py.detach(|| {
-                let _turn = locked(self.turn.lock());
+            let done = self.in_turn(py, rules, names.len(), || {
                 if !locked(self.index.lock()).all_unchanged(&lookups) {
                     return None;
                 }
@@ -162,13 +166,27 @@ impl Names {
         }
     }
 
+    /// Does `work` when no other change is under way. A small change to a small set keeps the GIL if nobody else is in
+    /// turn: giving it up costs a switch interval (5 ms) for every busy thread, the change itself some microseconds.
+    fn in_turn<T: Send>(&self, py: Python<'_>, rules: &RuleSet, changes: usize, work: impl FnOnce() -> T + Send) -> T {
+        if changes <= SMALL_CHANGE
+            && rules.guard().stored() <= SMALL_SET
+            && let Ok(_turn) = self.turn.try_lock()
+        {
+            return work();
+        }
+        py.detach(|| {
+            let _turn = locked(self.turn.lock());
+            work()
+        })
+    }
+
     /// Removes the rule of this name; false if there is none.
     pub fn remove(&self, py: Python<'_>, rules: &RuleSet, name: &Name) -> PyResult<bool> {
         loop {
             let lookup = self.look_up(py, name)?;
             let Some(found) = lookup.found else { return Ok(false) };
-            let freed = py.detach(|| {
-                let _turn = locked(self.turn.lock());
+            let freed = self.in_turn(py, rules, 1, || {
                 let unchanged = locked(self.index.lock()).unchanged(&lookup);
                 unchanged.then(|| self.forget(rules, vec![found]))
             });

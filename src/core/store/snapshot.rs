@@ -81,6 +81,11 @@ impl Snapshot {
         self.generation
     }
 
+    /// Rules stored, dead ones included: what a change may have to rebuild at the most.
+    pub fn stored(&self) -> usize {
+        self.segments.iter().map(|s| s.rules.len()).sum()
+    }
+
     /// The paths that rules ask for.
     pub fn trie(&self) -> &Arc<PathTrie> {
         &self.trie
