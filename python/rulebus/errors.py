@@ -6,7 +6,16 @@ All pickle. Imports nothing of the package, and must not: the native module rais
 
 from typing import Any
 
-__all__ = ["EventError", "PatternError", "RuleSetError", "RulebusError"]
+__all__ = [
+    "BusError",
+    "EventError",
+    "PatternError",
+    "PermanentError",
+    "RetryAfter",
+    "RuleSetError",
+    "RulebusError",
+    "StoreError",
+]
 
 
 class RulebusError(Exception):
@@ -151,3 +160,57 @@ class RuleSetError(RulebusError, ValueError):
         if len(self.errors) > shown:
             lines.append(f"... and {len(self.errors) - shown} more, see .errors")
         return "\n".join(lines)
+
+
+class BusError(RulebusError):
+    """A bus, rule, target, archive or replay was asked for something it cannot do."""
+
+    __module__ = "rulebus"
+
+    code: str
+    """Stable, in kebab case: ``unknown-bus``, ``rule-has-targets``."""
+    message: str
+    """What is wrong and how to mend it."""
+    aws_message: str
+    """AWS's own wording where it has one."""
+
+    def __init__(self, code: str, message: str, aws_message: str = "") -> None:
+        super().__init__(code, message, aws_message)
+        self.code, self.message, self.aws_message = code, message, aws_message
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}[{self.code}]: {self.message}"
+
+
+class StoreError(BusError):
+    """A store could not read or write: disk full, read-only, locked, damaged. What it had accepted is still there."""
+
+    __module__ = "rulebus"
+
+
+class PermanentError(RulebusError):
+    """Raised by a handler: trying this delivery again makes no sense; it goes to the dead letters at once.
+
+    >>> raise PermanentError("no such customer")
+    Traceback (most recent call last):
+    rulebus.PermanentError: no such customer
+    """
+
+    __module__ = "rulebus"
+
+
+class RetryAfter(RulebusError):
+    """Raised by a handler: try this delivery again, but not before so many seconds.
+
+    >>> str(RetryAfter(30, "the ledger is closed"))
+    'the ledger is closed (retry after 30 s)'
+    """
+
+    __module__ = "rulebus"
+
+    def __init__(self, seconds: float, message: str = "the target asked to wait") -> None:
+        super().__init__(seconds, message)
+        self.seconds, self.message = seconds, message
+
+    def __str__(self) -> str:
+        return f"{self.message} (retry after {self.seconds:g} s)"
