@@ -53,7 +53,7 @@ def both(function: Callable[..., Any]) -> list[Callable[..., Any]]:
 
 def test_a_function_of_one_argument_gets_an_event_of_its_own() -> None:
     got: list[Any] = []
-    for function in both(lambda event: got.append(event)):
+    for function in both(got.append):
         one = delivery()
         assert run(function, one) is None
         assert run(function, one) is None
@@ -99,7 +99,7 @@ def test_remaining_time_comes_from_the_clock() -> None:
 )
 def test_an_input_arrives_as_its_value(input: bytes, value: object) -> None:
     got: list[Any] = []
-    run(lambda event: got.append(event), delivery(input=input))
+    run(got.append, delivery(input=input))
     run(lambda event, context: got.append(event), delivery(input=input))
     assert got == [value, value]
 
@@ -209,7 +209,7 @@ def test_rubbish_from_a_batch_handler_is_no_success(answer: object) -> None:
 
 def test_batch_arguments() -> None:
     got: list[Any] = []
-    run(lambda events: got.append(events), *BATCH, batch=True)
+    run(got.append, *BATCH, batch=True)
     run(lambda events, context: got.append((events, context.rule)), *BATCH, batch=True)
     assert [type(event) for event in got[0]] == [Event] * 3
     assert [event["id"] for event in got[1][0]] == ["1", "2", "3"]

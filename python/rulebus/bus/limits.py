@@ -38,7 +38,7 @@ class BusLimits:
     targets_per_rule: int | None = None
     """Targets of one rule."""
     max_hops: int = 8
-    """How often an event may be forwarded from bus to bus before it is held to go in a circle."""
+    """How often an event may be forwarded from bus to bus before it is held to go round in a cycle."""
     aws_sources: bool = False
     """Whether events may claim a source that begins with ``aws.``, which AWS keeps for its own services."""
     unknown_bus: Literal["refuse", "drop"] = "refuse"

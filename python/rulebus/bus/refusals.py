@@ -87,6 +87,10 @@ REFUSALS: dict[str, Refusal] = {
         "Put the rule on the default bus, or allow it with `BusLimits(schedules_anywhere=True)`.",
         "ScheduleExpression is supported only on the default event bus.",
     ),
+    "missed-ticks": Refusal(
+        "A policy for missed ticks that is neither skip nor catch_up",
+        "Write one of the two.",
+    ),
     "target-id": Refusal(
         "A target id that is not 1-64 letters, digits, dots, hyphens or underscores",
         "Rename it.",
@@ -108,11 +112,6 @@ REFUSALS: dict[str, Refusal] = {
         "More targets than `BusLimits.targets_per_rule`",
         "Put them on a second rule with the same pattern, or raise the limit.",
         "The requested resource exceeds the maximum number allowed.",
-    ),
-    "input-several": Refusal(
-        "More than one of input, input_path and input_transformer",
-        "Choose one.",
-        "Only one of Input, InputPath, or InputTransformer must be provided for target {name}.",
     ),
     "input-for-bus": Refusal(
         "An input for a target that is a bus: buses take events as they are",
@@ -149,6 +148,10 @@ REFUSALS: dict[str, Refusal] = {
     "queue-full": Refusal(
         "A target of a matching rule has `max_pending` deliveries waiting, and the bus refuses or waited in vain",
         "Publish later, make the target faster (`concurrency`, `batch_size`), or raise `max_pending`.",
+    ),
+    "bus-option": Refusal(
+        "An option of `EventBus` is out of its range",
+        "Stay within the range that the message names.",
     ),
     "bus-closed": Refusal(
         "The bus was closed",

@@ -13,12 +13,12 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from rulebus.bus.names import check_target_id, tame
 from rulebus.bus.refusals import refusal
 from rulebus.clock import Clock
-from rulebus.rule import InputTransformer, Subscription
+from rulebus.rule import Subscription
 from rulebus.targets.bus import BusTarget
 from rulebus.targets.function import FunctionTarget
 from rulebus.targets.protocol import Target
 
-__all__ = ["AsTarget", "Forwards", "TargetLike", "as_subscriptions", "as_target", "check_subscription"]
+__all__ = ["AsTarget", "Forwards", "TargetLike", "TargetMaker", "check_subscription"]
 
 
 @runtime_checkable
@@ -34,53 +34,49 @@ AsTarget: TypeAlias = "Target | Forwards | Callable[..., Any] | str"
 TargetLike: TypeAlias = "Subscription | AsTarget"
 """What `put_targets` takes."""
 
-_INPUT_CHARS, _PATH_CHARS = 8192, 256
+class TargetMaker:
+    """Makes targets and subscriptions for one hub."""
 
+    __slots__ = ("_clock", "_open")
 
-def as_target(given: Any, clock: Clock) -> Target:
-    """The target that is meant."""
-    if isinstance(given, Target):
-        return given
-    if isinstance(given, Forwards):
-        return given.as_target()
-    if isinstance(given, str):
-        return _by_url(given)
-    if callable(given) and not isinstance(given, type):
-        return FunctionTarget(given, clock=clock)
-    raise refusal("target-kind", f"{given!r} is no target")
+    def __init__(self, clock: Clock, open_target: Callable[[str], Target]) -> None:
+        self._clock = clock
+        self._open = open_target
 
+    def target(self, given: Any) -> Target:
+        """The target that is meant."""
+        if isinstance(given, Target):
+            return given
+        if isinstance(given, Forwards):
+            return given.as_target()
+        if isinstance(given, str):
+            return self._open(given)
+        if callable(given) and not isinstance(given, type):
+            return FunctionTarget(given, clock=self._clock)
+        raise refusal("target-kind", f"{given!r} is no target")
 
-def as_subscriptions(
-    given: Iterable[Any], taken: Collection[Subscription], clock: Clock
-) -> list[Subscription]:
-    """A subscription for each; ids that are not given are made of the targets' names.
+    def subscriptions(self, given: Iterable[Any], taken: Collection[Subscription]) -> list[Subscription]:
+        """A subscription for each; ids that are not given are made of the targets' names.
 
-    The same function given again to a rule gets the id that it has there (`taken` are the rule's subscriptions), so
-    putting it again changes it instead of doubling it; within one call the same function twice is two targets.
-    """
-    found: list[Subscription] = []
-    by_id = {subscription.id: subscription for subscription in taken}
-    used: set[str] = set()
-    for one in given:
-        if isinstance(one, Subscription):
-            target = as_target(one.target, clock)
-            letters = None if one.dead_letter is None else as_target(one.dead_letter, clock)
-            subscription = dataclasses.replace(one, target=target, dead_letter=letters)
-        else:
-            target = as_target(one, clock)
-            subscription = Subscription(target=target, id=_free_id(target, by_id, used))
-        check_subscription(subscription)
-        if subscription.id in used:
-            raise refusal("target-twice", f"two targets have the id {subscription.id!r}")
-        used.add(subscription.id)
-        found.append(subscription)
-    return found
-
-
-def _by_url(text: str) -> Target:
-    from rulebus.targets.registry import open_target
-
-    return open_target(text)
+        The same function given again to a rule gets the id that it has there (`taken` are the rule's subscriptions), so
+        putting it again changes it instead of doubling it; within one call the same function twice is two targets.
+        """
+        found: list[Subscription] = []
+        by_id = {subscription.id: subscription for subscription in taken}
+        used: set[str] = set()
+        for one in given:
+            if isinstance(one, Subscription):
+                letters = None if one.dead_letter is None else self.target(one.dead_letter)
+                subscription = dataclasses.replace(one, target=self.target(one.target), dead_letter=letters)
+            else:
+                target = self.target(one)
+                subscription = Subscription(target=target, id=_free_id(target, by_id, used))
+            check_subscription(subscription)
+            if subscription.id in used:
+                raise refusal("target-twice", f"two targets have the id {subscription.id!r}")
+            used.add(subscription.id)
+            found.append(subscription)
+        return found
 
 
 def _free_id(target: Target, taken: dict[str, Subscription], used: Collection[str]) -> str:
@@ -109,16 +105,8 @@ def check_subscription(subscription: Subscription) -> None:
     s = subscription
     check_target_id(s.id)
     inputs = [name for name in ("input", "input_path", "input_transformer") if getattr(s, name) is not None]
-    if len(inputs) > 1:
-        raise refusal("input-several", f"target {s.id!r} has {' and '.join(inputs)}", s.id)
     if inputs and isinstance(s.target, BusTarget):
         raise refusal("input-for-bus", f"target {s.id!r} is a bus and has {inputs[0]}")
-    if s.input_transformer is not None and not isinstance(s.input_transformer, InputTransformer):
-        raise _option(s, "input_transformer", "an InputTransformer")
-    for name, most in (("input", _INPUT_CHARS), ("input_path", _PATH_CHARS)):
-        text = getattr(s, name)
-        if text is not None and (not isinstance(text, str) or len(text) > most):
-            raise _option(s, name, f"a text of at most {most} characters")
     for name in ("concurrency", "batch_size", "max_pending"):
         count = getattr(s, name)
         if count is None and name == "max_pending":

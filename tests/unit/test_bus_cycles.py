@@ -1,10 +1,10 @@
-"""Which rules can forward in a circle. Relies on the installed package."""
+"""Which rules can forward in a cycle. Relies on the installed package."""
 
 from __future__ import annotations
 
 import pytest
 
-from rulebus.bus.circles import Way, circles, fixed_texts
+from rulebus.bus.cycles import Way, cycles, fixed_texts
 
 ANY = "{}"
 
@@ -30,8 +30,8 @@ def ways(*lines: tuple[str, str, str]) -> list[Way]:
         ([("a", "b", ANY), ("a", "b", ANY), ("b", "a", ANY)], [["a", "b"], ["a", "b"]]),
     ],
 )
-def test_circles(lines: list[tuple[str, str, str]], found: list[list[str]]) -> None:
-    assert sorted([way.bus for way in circle] for circle in circles(ways(*lines))) == sorted(found)
+def test_cycles(lines: list[tuple[str, str, str]], found: list[list[str]]) -> None:
+    assert sorted([way.bus for way in cycle] for cycle in cycles(ways(*lines))) == sorted(found)
 
 
 def test_what_is_fixed() -> None:

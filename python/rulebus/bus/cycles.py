@@ -1,9 +1,9 @@
-"""Finds rules that may forward an event in a circle, before any event does.
+"""Finds rules that may forward an event in a cycle, before any event does.
 
-A bus is a place, a rule with a bus as target is a way from one to another. A circle counts when one event could take
+A bus is a place, a rule with a bus as target is a way from one to another. A cycle counts when one event could take
 all its ways: rules whose patterns name different sources (or detail types, accounts, regions) cannot follow one
 another, since those are texts that forwarding does not change. What patterns say beyond that is not weighed, so a
-circle may be reported that no event takes; none is missed. Relies on `rule`; the guard at run time is the hop count.
+cycle may be reported that no event takes; none is missed. Relies on `rule`; the guard at run time is the hop count.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-__all__ = ["Way", "circles", "fixed_texts"]
+__all__ = ["Way", "cycles", "fixed_texts"]
 
 _TEXTS = ("source", "detail-type", "account", "region")
 
@@ -41,8 +41,8 @@ def fixed_texts(pattern: str | None) -> dict[str, frozenset[str]]:
     }
 
 
-def circles(ways: Iterable[Way]) -> Iterator[tuple[Way, ...]]:
-    """Every circle once, beginning at its smallest bus. COST: of finding cycles in a graph of buses; they are few."""
+def cycles(ways: Iterable[Way]) -> Iterator[tuple[Way, ...]]:
+    """Every cycle once, beginning at its smallest bus. COST: of finding cycles in a graph of buses; they are few."""
     by_bus: dict[str, list[Way]] = {}
     for way in ways:
         by_bus.setdefault(way.bus, []).append(way)
@@ -58,7 +58,7 @@ def _from(start: str, by_bus: Mapping[str, list[Way]]) -> Iterator[tuple[Way, ..
         if here == start:
             yield path
             continue
-        # Circles through a smaller bus were found from there; a bus twice would be a circle of its own.
+        # Cycles through a smaller bus were found from there; a bus twice would be a cycle of its own.
         if here < start or any(way.bus == here for way in path):
             continue
         waiting.extend((*path, way) for way in by_bus.get(here, ()) if _may_follow(path, way))
