@@ -17,8 +17,9 @@ __all__ = ["AddressGuard", "AddressRefused"]
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-# Public by registration, private by use: Azure's host of metadata and health probes.
-_METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
+# What `is_global` of some Python lets pass: IETF's own addresses (one cloud's metadata), site-local ones of old, and
+# Azure's host of metadata and health probes, which is public by registration and private by use.
+_NEVER = tuple(ipaddress.ip_network(text) for text in ("192.0.0.0/24", "fec0::/10", "168.63.129.16/32"))
 
 
 class AddressRefused(OSError):
@@ -84,10 +85,9 @@ class AddressGuard:
         inner = _inner(ip)
         if any(one in network for one in {ip, inner} for network in self._networks if one.version == network.version):
             return True
-        return all(
-            one.is_global and not one.is_multicast and not one.is_reserved and one not in _METADATA
-            for one in ((inner,) if inner is not ip else (ip,))
-        )
+        if any(inner in network for network in _NEVER if inner.version == network.version):
+            return False
+        return inner.is_global and not inner.is_multicast and not inner.is_reserved
 
     def literal(self, host: str) -> Address | None:
         """The address that a URL's host is, if it is one and not a name."""
