@@ -39,7 +39,7 @@ Piece = bytes | int | tuple[tuple[Step, ...], str]
 """A literal, a given string by its place, or the steps of a path and how its value stands there."""
 
 _PLACEHOLDER = re.compile(r"<([A-Za-z0-9_.-]+)>")
-_NEARLY = re.compile(r"<[^<>\"\n]{1,100}>")
+_NEARLY = re.compile(r"<(?! )[^<>\"\n]{1,100}(?<! )>")
 _QUOTED_LINES = re.compile(r'[ \t\r\n]*(?:"(?:[^"\\\n\r]|\\.)*"[ \t\r\n]*)+')
 _NEVER: Final = (
     "an object or array cannot stand inside quotes or as a name, so every delivery will be a dead letter"
@@ -199,5 +199,5 @@ def _place(read: Template, name: str, form: str, paths: Mapping[str, tuple[Step,
     quote = '"' if form == "value" else ""
     for i, (key, member) in enumerate(EVENT_KEYS.items()):
         read.literal(f"{',' if i else '{'}{quote}{key}{quote}:")
-        read.put(((member,), form), label)
+        read.put(((member,), "part" if form == "bare" else form), label)
     read.literal("}")
