@@ -113,6 +113,18 @@ def read_template(template: str, paths: Mapping[str, tuple[Step, ...]], target_i
 def _check_text(template: str, target_id: str) -> None:
     if not isinstance(template, str):
         raise TypeError(f"an input template is a str, not {type(template).__name__}")
+    try:
+        template.encode()
+    except UnicodeEncodeError as error:
+        raise at(
+            "template-encoding",
+            "half of a surrogate pair stands in the input template",
+            where="InputTemplate",
+            text=template,
+            offset=error.start,
+            expected="text that has a form in UTF-8; write half a pair as an escape, \\ud83d",
+            aws_message=f"Invalid InputTemplate for target {target_id}.",
+        ) from None
     if 1 <= len(template) <= MAX_TEMPLATE_LENGTH:
         return
     most = len(template) > MAX_TEMPLATE_LENGTH
