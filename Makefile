@@ -20,7 +20,7 @@ CRATES := -p rulebus-core -p rulebus-fuzz
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 # Emptied before each build, so that it holds one wheel of this build and nothing older.
 WHEELHOUSE := $(VENV)/wheelhouse
-SOURCES := $(shell find src python -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' -o -name '*.json' \) 2>/dev/null) \
+SOURCES := $(shell find src python -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' -o -name '*.css' -o -name '*.json' \) 2>/dev/null) \
 	Cargo.toml Cargo.lock pyproject.toml
 LINTED := python tests benches
 
