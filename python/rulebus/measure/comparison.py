@@ -1,7 +1,7 @@
 """Compares two reports of `rulebus bench`: what became slower, faster, larger or smaller, beyond noise.
 
-A time has changed when the change is larger than the spreads of both runs together, and larger than what the control
-(the same JSON parsed by orjson in the same rounds) changed by, since then the machine has changed and not the rules.
+A time has changed when the change is larger than the spreads of both runs together and what the control
+(the same JSON parsed by orjson in the same rounds) changed by: so much of it may be the machine and not the rules.
 Works on the JSON documents; must never compare documents of different schemas.
 """
 
@@ -143,7 +143,7 @@ def _noise(before: Mapping[str, Any], after: Mapping[str, Any], drift: float) ->
         (one["high"] - one["low"]) / 2 / one["median"] if one["median"] else 0.0 for one in (before, after)
     ]
     # Twice the half of the middle half is about the range that nine rounds of ten lie in.
-    return max(_SMALLEST_NOISE, 2 * math.hypot(*spreads), drift)
+    return max(_SMALLEST_NOISE, 2 * math.hypot(*spreads) + drift)
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -> float:
