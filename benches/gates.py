@@ -17,15 +17,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rulebus import workload
 
-__all__ = ["main", "verdicts"]
+__all__ = ["instructions_of", "main", "verdicts"]
 
 ROOT = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 RECORD = Path(__file__).with_name("gates") / "counts.json"
 ALLOWED = 0.03
 ACCEPT = 'make gates GATES="--accept"'
@@ -124,18 +126,34 @@ def _change(new: int, old: int | None) -> str:
     return f"{100 * (new / old - 1):+.2f} %" if old else "new"
 
 
+def instructions_of(rules: Iterable[str], events: Sequence[bytes]) -> int | None:
+    """Instructions of matching some events at `checked`; None where they cannot be counted."""
+    if _missing():
+        return None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write(folder / "rules.jsonl", (text.encode() for text in rules))
+        _write(folder / "events.jsonl", events)
+        counted = _run(folder, "rules.jsonl", "events.jsonl")
+    return int(counted["match"]["instructions"])
+
+
 def _count() -> dict[str, Any]:
     """Instructions and count of every case, in the order in which they run."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    folder = target / "gates"
+    folder = TARGET / "gates"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     _inputs(folder)
+    return _run(folder, ".")
+
+
+def _run(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run the crate's program in a folder, under callgrind; the dumps stay there."""
     subprocess.run(["cargo", "build", "--quiet", "--release", "-p", "rulebus-gates"], check=True, cwd=ROOT)
     command = [
         "valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=rulebus_gates::measured",
-        "--dump-after=rulebus_gates::measured", f"--callgrind-out-file={folder / 'out'}",
-        str((target / "release" / "rulebus-gates").resolve()), str(folder),
+        "--dump-after=rulebus_gates::measured", "--callgrind-out-file=out",
+        str((TARGET / "release" / "rulebus-gates").resolve()), *arguments,
     ]  # fmt: skip
     # The smallest environment: what lies on the stack below the program should not change with the user's.
     done = subprocess.run(
@@ -159,9 +177,13 @@ def _total(dump: Path) -> int:
     return int(found[1])
 
 
+def _write(file: Path, lines: Iterable[bytes]) -> None:
+    file.write_bytes(b"\n".join(lines) + b"\n")
+
+
 def _inputs(folder: Path) -> None:
     def write(name: str, lines: Iterable[bytes]) -> None:
-        (folder / name).write_bytes(b"\n".join(lines) + b"\n")
+        _write(folder / name, lines)
 
     def rules(name: str, pairs: Iterable[tuple[str, Any]]) -> None:
         write(name, (json.dumps(pattern).encode() for _, pattern in pairs))

@@ -44,6 +44,12 @@ pub fn each(folder: &Path, visit: &mut Visit<'_>) {
     changing(visit, &read("full-1000.jsonl"));
 }
 
+/// Matches the events of one file against the patterns of another.
+pub fn one(rules: &Path, events: &Path, visit: &mut Visit<'_>) {
+    let read = |path: &Path| fs::read(path).expect("a file of JSON lines");
+    matching(visit, "match", &sets_of(&read(rules), 1), &read(events), Validation::Checked);
+}
+
 fn patterns(rules: &[u8]) -> Vec<Pattern> {
     lines(rules).map(|(_, line)| accept(line, &PatternLimits::default()).expect("a valid pattern")).collect()
 }
