@@ -67,7 +67,7 @@ def line(row: Row) -> str:
     """A row as text."""
     times = f"{row.times:.2f}" if row.times is not None else ""
     return (
-        f"{_WORDS[row.reached]:11} {row.key:28} {row.what:48} {_found(row):>18} {_wanted(row):>18} {times:>6}  {row.note}"
+        f"{_WORDS[row.reached]:11} {row.key:28} {row.what:62} {_found(row):>18} {_wanted(row):>18} {times:>6}  {row.note}"
     ).rstrip()
 
 

@@ -23,7 +23,7 @@ from rulebus.measure import Comparison, DocumentError, Plan, Report, WrongCountE
 
 __all__ = ["bench"]
 
-_STAGES = 10
+_STAGES = 11
 _DEFAULT_WORKLOAD = "full-3000"
 
 

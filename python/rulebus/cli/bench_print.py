@@ -103,7 +103,7 @@ def _expensive(found: dict[str, Any]) -> None:
     if not found["expensive"]:
         return
     click.echo("The rules that the index has to look at most (counted)")
-    for one in found["expensive"]:
+    for one in found["expensive"][:_SHOWN]:
         click.echo(f"  {one['name']}: {one['looks']:,} looks, {one['matches']:,} matches\n    {one['why']}")
     if spread := found["expensive_cpu_ns_per_event"]:
         click.echo(f"  together {_spread(spread)} cpu ns/event, by leaving them out")

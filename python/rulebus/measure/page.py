@@ -15,6 +15,7 @@ from rulebus.measure.charts import Bar, bars, clean, growth_curve, number, perce
 __all__ = ["page"]
 
 _NEVER_SHOWN = 100
+_EXPENSIVE_SHOWN = 25
 Document = Mapping[str, Any]
 
 
@@ -180,13 +181,13 @@ def _expensive(document: Document) -> str:
         return "<p>None: no event meets all that a rule needs to be looked at.</p>"
     rows = [
         (f'<span class="name">{clean(one["name"])}</span>', f"{one['looks']:,}", f"{one['matches']:,}", f"{one['fields']:,}", clean(one["why"]))
-        for one in rules
+        for one in rules[:_EXPENSIVE_SHOWN]
     ]  # fmt: skip
     spread = document["expensive_cpu_ns_per_event"]
     together = ""
     if spread:
         together = (
-            f"<p>Together they cost {number(spread['median'])} ns of the "
+            f"<p>The first ten together cost {number(spread['median'])} ns of the "
             f"{number(document['lines']['cpu_ns_per_event']['median'])} ns of processor time of an event "
             f"(quartiles {number(spread['low'])} to {number(spread['high'])}).</p>"
         )

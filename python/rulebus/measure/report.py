@@ -159,7 +159,7 @@ class Report:
     fields: list[Cost]
     expensive: list[Expensive]
     expensive_cpu_ns_per_event: Spread | None
-    """What the rules of `expensive` cost together."""
+    """What the first ten of `expensive` cost together."""
     never_matched: int
     never_matched_rules: list[dict[str, str]]
     unmatched: Unmatched

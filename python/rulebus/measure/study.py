@@ -39,7 +39,8 @@ from rulebus.measure.unmatched import find_unmatched
 __all__ = ["METHODS", "WrongCountError", "study"]
 
 _NEVER_SHOWN = 1_000
-_EXPENSIVE = 10
+_EXPENSIVE = 100
+_TOGETHER = 10
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999, "max": 1.0}
 METHODS = {
     "lines": "match_lines over all events in chunks of 2,500, one pass a round; median of the rounds, low and high are quartiles",
@@ -51,7 +52,7 @@ METHODS = {
     "growth": "processor time of one thread for evenly spread parts of the rules, alternating with the whole; events that match fewer rules also cost less",
     "families": "left out: processor time of the whole set less that of a set without the rules that use the family, in alternating rounds; families share rules, so the costs do not add up",
     "fields": "left out: processor time of a set that asks for every field once and for no value that occurs, less that of the same set without the field; it is the cost of reading the field, not of its conditions",
-    "expensive": "counted: events that meet a rule's rarest condition, which is how often the index must look at the rule at best; their common cost by leaving them out",
+    "expensive": "counted: events that meet a rule's rarest condition, which is how often the index must look at the rule at best; the common cost of the first ten by leaving them out",
     "reference": "rulebus.reference on evenly spread events and rules, within a budget of time",
 }  # fmt: skip
 
@@ -83,7 +84,7 @@ def study(plan: Plan, tick: Callable[[str], None] = lambda stage: None) -> Repor
     fields = costs.fields()
     tick("rules")
     expensive, every = _expensive(plan, looks, counted.counts)
-    together = costs.leave_out({one.name for one in expensive}) if expensive else None
+    together = costs.leave_out({one.name for one in expensive[:_TOGETHER]}) if expensive else None
     never = [name for name in plan.rules if name not in counted.counts]
     tick("unmatched")
     unmatched = find_unmatched(matcher, plan.chunks, plan.numbers)
