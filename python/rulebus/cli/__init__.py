@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 import rulebus
+from rulebus.cli.bench import bench
 from rulebus.cli.check import check
 from rulebus.cli.demo import demo
 from rulebus.cli.explain import explain
@@ -59,10 +60,11 @@ def cli() -> None:
       rulebus check rules.json
       rulebus match --rules rules.json events.jsonl
       rulebus explain --rules rules.json --rule big-orders event.json
+      rulebus bench --rules rules.json events.jsonl --report report.html
     """
 
 
-for _command in (match, check, explain, demo):
+for _command in (match, check, explain, bench, demo):
     cli.add_command(_command)
 
 
