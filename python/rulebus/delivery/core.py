@@ -208,10 +208,13 @@ class Core:
 
     def _written(self) -> None:
         """A write of the ledger ended, in a thread of the store: a driver is asked to go on."""
+        self._wake()
+        self._room_changed()
+
+    def _wake(self) -> None:
         wake = self._wakes[0] or self._wakes[1]
         if wake is not None:
             wake()
-        self._room_changed()
 
     def _retire(self, state: SubscriptionState) -> None:
         if state.closing is not None and state.pending == 0 and self._states.get(state.key) is state:
@@ -226,7 +229,9 @@ class Core:
 
     def _letters_stored(self) -> None:
         self._letters.stored()
-        if not self._durable:
+        if self._durable:
+            self._wake()  # Whoever keeps the time reads the store.
+        else:
             self._pump_letters()
 
     def _pump_letters(self) -> None:
