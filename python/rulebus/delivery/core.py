@@ -29,6 +29,9 @@ __all__ = ["Core", "Ready"]
 Ready: TypeAlias = Callable[[list[SubscriptionState]], None]
 """What a driver gives to `connect`: these have work; call `take` for each. Called under no lock, from any thread."""
 
+_GRAIN_S = 1e-5
+"""The least wait of a timer."""
+
 
 class Core:
     """State and attention."""
@@ -167,7 +170,8 @@ class Core:
         ):
             due = state.due(mono)
             if due is not None:
-                self._schedule(state, due)
+                # A moment that has come and changed nothing (sums of floats) is looked at again, but not for ever.
+                self._schedule(state, due if due > mono else mono + _GRAIN_S)
         return False
 
     def _schedule(self, state: SubscriptionState, due: float) -> None:
