@@ -116,7 +116,7 @@ class Calls(Door):
             and not state.retries
             and len(ready) + len(queue) < min(limit, state.batch_size)
             and state.window_from is not None
-            and mono - state.window_from < state.batch_window_s
+            and mono < state.window_from + state.batch_window_s
             and state.closing is None
             and not any(waiting.attempts for waiting in ready)
         ):

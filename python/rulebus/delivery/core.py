@@ -29,6 +29,9 @@ __all__ = ["Core", "Ready"]
 Ready: TypeAlias = Callable[[list[SubscriptionState]], None]
 """What a driver gives to `connect`: these have work; call `take` for each. Called under no lock, from any thread."""
 
+_GRAIN_S = 1e-5
+"""The least wait of a timer."""
+
 
 class Core:
     """State and attention."""
@@ -167,7 +170,8 @@ class Core:
         ):
             due = state.due(mono)
             if due is not None:
-                self._schedule(state, due)
+                # A moment that has come and changed nothing (sums of floats) is looked at again, but not for ever.
+                self._schedule(state, due if due > mono else mono + _GRAIN_S)
         return False
 
     def _schedule(self, state: SubscriptionState, due: float) -> None:
@@ -208,10 +212,13 @@ class Core:
 
     def _written(self) -> None:
         """A write of the ledger ended, in a thread of the store: a driver is asked to go on."""
+        self._wake()
+        self._room_changed()
+
+    def _wake(self) -> None:
         wake = self._wakes[0] or self._wakes[1]
         if wake is not None:
             wake()
-        self._room_changed()
 
     def _retire(self, state: SubscriptionState) -> None:
         if state.closing is not None and state.pending == 0 and self._states.get(state.key) is state:
@@ -226,7 +233,9 @@ class Core:
 
     def _letters_stored(self) -> None:
         self._letters.stored()
-        if not self._durable:
+        if self._durable:
+            self._wake()  # Whoever keeps the time reads the store.
+        else:
             self._pump_letters()
 
     def _pump_letters(self) -> None:

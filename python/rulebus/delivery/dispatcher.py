@@ -76,7 +76,7 @@ class Dispatcher(Calls):
         self._room_changed()
         if subscription.dead_letter is not None:
             if self._durable:
-                self._written()  # Whoever keeps the time reads the store.
+                self._wake()  # Whoever keeps the time reads the store.
             else:
                 self._pump_letters()
         return state

@@ -48,4 +48,4 @@ class Bucket:
         """When the next one may begin, on the clock that `now` is of."""
         self._fill(now)
         missing = 1.0 - self._tokens
-        return now if missing <= _SLACK else now + missing / self._rate
+        return now if missing <= _SLACK / 2 else now + missing / self._rate

@@ -261,7 +261,7 @@ class SubscriptionState:
                 self.batch_window_s <= 0.0
                 or bool(self.tail or self.recovered)
                 or len(self.queue) + len(self.ready) >= self.batch_size
-                or (self.window_from is not None and now - self.window_from >= self.batch_window_s)
+                or (self.window_from is not None and now >= self.window_from + self.batch_window_s)
                 or self.closing is not None
             )
         else:
