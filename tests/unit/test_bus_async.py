@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -205,7 +205,7 @@ async def test_dead_letters_redrive_and_archives() -> None:
 @on_a_loop
 async def test_asynchronous_targets_are_closed_on_the_loop() -> None:
     class Closing:
-        closed: list[threading.Thread] = []
+        closed: ClassVar[list[threading.Thread]] = []
 
         async def deliver(self, deliveries: Any) -> None: ...
 

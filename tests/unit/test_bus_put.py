@@ -265,7 +265,7 @@ def test_forwarded_events_keep_id_and_bytes() -> None:
         assert bus.targets("on")[0].id == "bus-orders"
         assert (bus.statistics().events, orders.statistics().events) == (2, 2)
         bus.put_targets("on", orders.arn)
-        assert [s.id for s in bus.targets("on")][0] == "bus-orders"
+        assert bus.targets("on")[0].id == "bus-orders"
         assert len(bus.targets("on")) == 2, "the same bus again is the same target"
 
 
