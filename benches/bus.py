@@ -257,11 +257,16 @@ def main() -> None:
             done, took = answer
             runs.append({"events_per_s": done / took})
         key = next(iter(runs[0]))
-        best = min(runs, key=lambda run: run[key]) if key.endswith("ms") else max(runs, key=lambda run: run[key])
+        best = (
+            min(runs, key=lambda run: run[key]) if key.endswith("ms") else max(runs, key=lambda run: run[key])
+        )
         if options.json:
             print(json.dumps({"case": name, **best, "goal": goal, "runs": runs}))
         else:
-            shown = ", ".join(f"{what} {value:,.2f}" if what.endswith("ms") else f"{value:,.0f} events/s" for what, value in best.items())
+            shown = ", ".join(
+                f"{what} {value:,.2f}" if what.endswith("ms") else f"{value:,.0f} events/s"
+                for what, value in best.items()
+            )
             print(f"{name:24} {shown}" + (f"  (goal {goal:,.0f})" if goal else ""), flush=True)
 
 

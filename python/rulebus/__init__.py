@@ -28,6 +28,7 @@ from rulebus.matcher import LineCounts, Matcher, MatcherStats
 from rulebus.pattern import Pattern
 
 if TYPE_CHECKING:
+    from rulebus.archive import Archive, Replay, ReplayPreview, ReplayStatus
     from rulebus.attempt import Attempt, Failure
     from rulebus.bus.async_event_bus import AsyncEventBus
     from rulebus.bus.closing import CloseReport
@@ -42,14 +43,17 @@ if TYPE_CHECKING:
     from rulebus.rule import InputTransformer, Rule, Subscription
     from rulebus.statistics import BusStatistics, Latency, TargetStatistics
     from rulebus.stores.memory import MemoryStore
+    from rulebus.stores.sqlite import SqliteStore
     from rulebus.targets.context import Context
     from rulebus.targets.function import FunctionTarget
     from rulebus.targets.log import LogTarget
     from rulebus.targets.protocol import Delivery, Origin, Target
+    from rulebus.targets.registry import TargetRegistry
 
 # Name to module, of what is imported when it is first asked for.
 _LATER = {
     "AcceptedEvent": "event",
+    "Archive": "archive",
     "AsyncEventBus": "bus.async_event_bus",
     "Attempt": "attempt",
     "BusLimits": "bus.limits",
@@ -72,10 +76,15 @@ _LATER = {
     "Origin": "targets.protocol",
     "PutResult": "bus.result",
     "RedriveResult": "delivery.redrive",
+    "Replay": "archive",
+    "ReplayPreview": "archive",
+    "ReplayStatus": "archive",
     "RetryPolicy": "retry",
     "Rule": "rule",
+    "SqliteStore": "stores.sqlite",
     "Subscription": "rule",
     "Target": "targets.protocol",
+    "TargetRegistry": "targets.registry",
     "TargetStatistics": "statistics",
     "V2": "retry",
     "WEBHOOKS": "retry",
@@ -87,6 +96,7 @@ __all__ = [
     "WEBHOOKS",
     "AcceptedEvent",
     "Alternative",
+    "Archive",
     "AsyncEventBus",
     "Attempt",
     "BusError",
@@ -120,15 +130,20 @@ __all__ = [
     "PermanentError",
     "PutResult",
     "RedriveResult",
+    "Replay",
+    "ReplayPreview",
+    "ReplayStatus",
     "RetryAfter",
     "RetryPolicy",
     "Rule",
     "RuleSetError",
     "RulebusError",
     "RulebusWarning",
+    "SqliteStore",
     "StoreError",
     "Subscription",
     "Target",
+    "TargetRegistry",
     "TargetStatistics",
     "__version__",
 ]

@@ -131,7 +131,9 @@ CASES: list[tuple[str, dict[str, Any], Callable[[rulebus.EventBus], object]]] = 
 ]
 
 
-@pytest.mark.parametrize(("code", "options", "call"), CASES, ids=[f"{case[0]}-{at}" for at, case in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("code", "options", "call"), CASES, ids=[f"{case[0]}-{at}" for at, case in enumerate(CASES)]
+)
 def test_each_code(code: str, options: dict[str, Any], call: Callable[[rulebus.EventBus], object]) -> None:
     with opened(**options) as bus:
         with pytest.raises(rulebus.BusError) as caught:
@@ -150,9 +152,7 @@ def test_every_code_has_a_case() -> None:
 
 def test_every_code_is_documented_as_the_table_says() -> None:
     page = (ROOT / "docs/errors.md").read_text(encoding="utf-8").split("\n## The bus\n")[1].split("\n##")[0]
-    rows = [
-        f"| `{code}` | {known.cause} | {known.remedy} |" for code, known in REFUSALS.items()
-    ]
+    rows = [f"| `{code}` | {known.cause} | {known.remedy} |" for code, known in REFUSALS.items()]
     assert re.findall(r"^\| `.*$", page, re.MULTILINE) == rows
 
 

@@ -7,6 +7,7 @@ loop that the bus was entered on, ordinary ones in a pool of threads.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
@@ -16,9 +17,9 @@ from rulebus.bus.closing import CloseReport
 from rulebus.bus.event_bus import as_entry, the_id
 from rulebus.bus.handle import BusHandle
 from rulebus.bus.hub import Hub, letter_filter
+from rulebus.bus.ids import Ids
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import DEFAULT, check_bus_name
-from rulebus.bus.ids import Ids
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import PutResult
 from rulebus.bus.waits import Blocking, Durable, Until, Work
@@ -28,9 +29,11 @@ from rulebus.delivery.threads import ThreadDriver
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rulebus.archive import Archive, Replay, ReplayPreview, ReplayStatus
     from rulebus.clock import Clock
     from rulebus.dead_letter import DeadLetter
     from rulebus.delivery.redrive import RedriveResult
+    from rulebus.pattern import PatternLike
     from rulebus.stores.protocol import Store
     from rulebus.targets.registry import TargetRegistry
 
@@ -93,7 +96,7 @@ class AsyncEventBus(BusHandle):
         super().__init__(hub, name)
         hub.threads = ThreadDriver(hub.dispatcher, hub.clock, max_workers=max_workers)
         if name != DEFAULT:
-            hub.book.create_bus(name)
+            hub.create_bus(name)
 
     # Events.
 
@@ -134,9 +137,7 @@ class AsyncEventBus(BusHandle):
         limit: int = 1000,
     ) -> list[DeadLetter]:
         """`EventBus.dead_letters`."""
-        return await asyncio.to_thread(
-            self._hub.dead_letters, self._name, rule, target, reason, after, limit
-        )
+        return await asyncio.to_thread(self._hub.dead_letters, self._name, rule, target, reason, after, limit)
 
     async def redrive(
         self,
@@ -155,6 +156,119 @@ class AsyncEventBus(BusHandle):
         return await asyncio.to_thread(
             self._hub.dispatcher.redrive, chosen, rate_per_s=rate_per_s, dry_run=dry_run
         )
+
+    # Archives and replays.
+
+    async def create_archive(
+        self,
+        name: str,
+        pattern: PatternLike | None = None,
+        *,
+        retention_days: int = 0,
+        description: str = "",
+    ) -> Archive:
+        """`EventBus.create_archive`."""
+        self._hub.check_open()
+        archives = self._hub.keeping.archives
+        archive = await asyncio.to_thread(
+            archives.create,
+            name,
+            self._name,
+            pattern,
+            retention_days=retention_days,
+            description=description,
+        )
+        self._hub.watch_retention()
+        return archive
+
+    async def update_archive(
+        self,
+        name: str,
+        pattern: PatternLike | None = None,
+        *,
+        retention_days: int = 0,
+        description: str = "",
+    ) -> Archive:
+        """`EventBus.update_archive`."""
+        archives = self._hub.keeping.archives
+        archive = await asyncio.to_thread(
+            archives.update, name, pattern=pattern, retention_days=retention_days, description=description
+        )
+        self._hub.watch_retention()
+        return archive
+
+    async def delete_archive(self, name: str) -> int:
+        """`EventBus.delete_archive`."""
+        return await asyncio.to_thread(self._hub.keeping.archives.delete, name)
+
+    def archives(self) -> tuple[Archive, ...]:
+        """The archives of this bus, by name."""
+        return self._hub.keeping.archives.archives(self._name)
+
+    async def replay(
+        self,
+        archive: str,
+        start: float | datetime,
+        end: float | datetime,
+        *,
+        to: str | None = None,
+        name: str | None = None,
+        rules: Iterable[str] | None = None,
+        speed: float | None = None,
+        rate_per_s: float | None = None,
+        description: str = "",
+    ) -> Replay:
+        """`EventBus.replay`. It runs in a thread; `wait_replay` waits for its end."""
+        self._hub.check_open()
+        self._bind()
+        return await asyncio.to_thread(
+            self._hub.keeping.replays.start,
+            archive,
+            start,
+            end,
+            to=to,
+            name=name,
+            rules=rules,
+            speed=speed,
+            rate_per_s=rate_per_s,
+            description=description,
+        )
+
+    async def wait_replay(self, name: str, timeout_s: float | None = None) -> ReplayStatus:
+        """Waits until a replay has ended, or so many seconds; how it stands then."""
+        return await asyncio.to_thread(self.find_replay(name).wait, timeout_s)
+
+    async def preview_replay(
+        self,
+        archive: str,
+        start: float | datetime,
+        end: float | datetime,
+        *,
+        to: str | None = None,
+        name: str | None = None,
+        rules: Iterable[str] | None = None,
+    ) -> ReplayPreview:
+        """`EventBus.preview_replay`."""
+        dry_run = self._hub.keeping.replays.dry_run
+        return await asyncio.to_thread(dry_run, archive, start, end, to=to, name=name, rules=rules)
+
+    def replays(self) -> tuple[ReplayStatus, ...]:
+        """How all replays of the hub stand, ended ones too, in the order begun."""
+        return self._hub.keeping.replays.replays()
+
+    def find_replay(self, name: str) -> Replay:
+        """A replay by its name; `BusError` if there is none. Its `wait` blocks: see `wait_replay`."""
+        return self._hub.keeping.replays.replay(name)
+
+    async def resume_replays(self) -> tuple[Replay, ...]:
+        """`EventBus.resume_replays`."""
+        self._hub.check_open()
+        self._bind()
+        return await asyncio.to_thread(self._hub.keeping.replays.resume)
+
+    async def forget_replay(self, name: str) -> None:
+        """`EventBus.forget_replay`."""
+        await asyncio.to_thread(self._hub.keeping.replays.forget, name)
 
     # The end.
 
@@ -195,8 +309,9 @@ class AsyncEventBus(BusHandle):
             wait = next(work)
             while True:
                 try:
+                    answer: Any = None
                     if isinstance(wait, Durable):
-                        answer: Any = await self._durable(wait.future)
+                        await self._durable(wait.future)
                     elif isinstance(wait, Until):
                         answer = await self._until(wait)
                     elif isinstance(wait, Blocking):
@@ -251,7 +366,5 @@ def _tell(loop: asyncio.AbstractEventLoop, came: asyncio.Future[bool]) -> None:
         if not came.done():
             came.set_result(True)
 
-    try:
+    with contextlib.suppress(RuntimeError):  # The loop is closed, and nobody waits any more.
         loop.call_soon_threadsafe(tell)
-    except RuntimeError:
-        pass  # The loop is closed, and nobody waits any more.

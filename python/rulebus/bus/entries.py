@@ -90,7 +90,7 @@ class EntryReader:
             self._check_details(readings)
         return readings
 
-    def _read_with_care(self, readings: Readings, at: int, entry: Mapping[str, Any]) -> None:
+    def _read_with_care(self, readings: Readings, at: int, entry: Any) -> None:
         if not isinstance(entry, Mapping):
             readings.faults[at] = EntryFault(
                 "InvalidArgument", f"An entry is a dict, not {type(entry).__name__}."

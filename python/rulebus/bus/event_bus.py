@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from rulebus.bus.closing import CloseReport
 from rulebus.bus.handle import BusHandle
 from rulebus.bus.hub import Hub, letter_filter
+from rulebus.bus.ids import Ids
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import DEFAULT, check_bus_name
-from rulebus.bus.ids import Ids
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import PutResult
 from rulebus.bus.waits import Work, run
@@ -24,10 +24,12 @@ from rulebus.delivery.threads import ThreadDriver
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rulebus.archive import Archive, Replay, ReplayPreview, ReplayStatus
     from rulebus.clock import Clock
     from rulebus.dead_letter import DeadLetter
     from rulebus.delivery.loop import LoopDriver
     from rulebus.delivery.redrive import RedriveResult
+    from rulebus.pattern import PatternLike
     from rulebus.stores.protocol import Store
     from rulebus.targets.registry import TargetRegistry
 
@@ -94,7 +96,7 @@ class EventBus(BusHandle):
         hub.on_async_target = self._loop_driver
         hub.threads = ThreadDriver(hub.dispatcher, hub.clock, max_workers=max_workers)
         if name != DEFAULT:
-            hub.book.create_bus(name)
+            hub.create_bus(name)
 
     # Events.
 
@@ -160,6 +162,124 @@ class EventBus(BusHandle):
         chosen = letter_filter(self._name, rule, target, reason, where)
         return self._hub.dispatcher.redrive(chosen, rate_per_s=rate_per_s, dry_run=dry_run)
 
+    # Archives and replays.
+
+    def create_archive(
+        self,
+        name: str,
+        pattern: PatternLike | None = None,
+        *,
+        retention_days: int = 0,
+        description: str = "",
+    ) -> Archive:
+        """Keeps the events of this bus from now on, all or those of a pattern, for so many days (0: for ever).
+
+        >>> import rulebus
+        >>> with rulebus.EventBus() as bus:
+        ...     _ = bus.create_archive("orders", {"source": ["shop"]})
+        ...     _ = bus.publish(source="shop", detail_type="OrderPlaced", detail={"total": 120})
+        ...     bus.on({"source": ["shop"]})(lambda event: print(event["replay-name"])).rule
+        ...     bus.replay("orders", 0, 1e12, name="for-the-newcomer").wait().state
+        'lambda'
+        for-the-newcomer
+        'COMPLETED'
+
+        An event and its place in the archive are stored as one. Raises `BusError`, `PatternError`, `StoreError`.
+        """
+        self._hub.check_open()
+        archive = self._hub.keeping.archives.create(
+            name, self._name, pattern, retention_days=retention_days, description=description
+        )
+        self._hub.watch_retention()
+        return archive
+
+    def update_archive(
+        self,
+        name: str,
+        pattern: PatternLike | None = None,
+        *,
+        retention_days: int = 0,
+        description: str = "",
+    ) -> Archive:
+        """Gives an archive new settings; what is left out is set back. What it keeps stays until it is too old."""
+        archive = self._hub.keeping.archives.update(
+            name, pattern=pattern, retention_days=retention_days, description=description
+        )
+        self._hub.watch_retention()
+        return archive
+
+    def delete_archive(self, name: str) -> int:
+        """Deletes an archive and what it keeps; how many events that were."""
+        return self._hub.keeping.archives.delete(name)
+
+    def archives(self) -> tuple[Archive, ...]:
+        """The archives of this bus, by name."""
+        return self._hub.keeping.archives.archives(self._name)
+
+    def replay(
+        self,
+        archive: str,
+        start: float | datetime,
+        end: float | datetime,
+        *,
+        to: str | None = None,
+        name: str | None = None,
+        rules: Iterable[str] | None = None,
+        speed: float | None = None,
+        rate_per_s: float | None = None,
+        description: str = "",
+    ) -> Replay:
+        """Begins to put the events again that an archive keeps of a time window (``start <= time < end``).
+
+        In the order of their time, on the bus `to` (any; without it the archive's own), for the `rules` named or all; as
+        fast as the targets take them, or `speed` times as fast as they happened, or at most `rate_per_s`. Events keep
+        their id and get the replay's name as ``replay-name``; they are not archived again. What comes back shows the
+        progress, waits, and cancels.
+        """
+        self._hub.check_open()
+        return self._hub.keeping.replays.start(
+            archive,
+            start,
+            end,
+            to=to,
+            name=name,
+            rules=rules,
+            speed=speed,
+            rate_per_s=rate_per_s,
+            description=description,
+        )
+
+    def preview_replay(
+        self,
+        archive: str,
+        start: float | datetime,
+        end: float | datetime,
+        *,
+        to: str | None = None,
+        name: str | None = None,
+        rules: Iterable[str] | None = None,
+    ) -> ReplayPreview:
+        """What such a replay would match and deliver now, by rule and target; delivers nothing."""
+        return self._hub.keeping.replays.dry_run(archive, start, end, to=to, name=name, rules=rules)
+
+    def replays(self) -> tuple[ReplayStatus, ...]:
+        """How all replays of the hub stand, ended ones too, in the order begun."""
+        return self._hub.keeping.replays.replays()
+
+    def find_replay(self, name: str) -> Replay:
+        """A replay by its name, to wait for or to cancel; `BusError` if there is none."""
+        return self._hub.keeping.replays.replay(name)
+
+    def resume_replays(self) -> tuple[Replay, ...]:
+        """Goes on with the replays that a crash or a close cut short, exactly where they were. To be called when the
+        buses and rules are there."""
+        self._hub.check_open()
+        return self._hub.keeping.replays.resume()
+
+    def forget_replay(self, name: str) -> None:
+        """Deletes the record of a replay that has ended."""
+        self._hub.keeping.replays.forget(name)
+
     # The end.
 
     def wait_idle(self, timeout_s: float | None = None) -> bool:
@@ -182,7 +302,6 @@ class EventBus(BusHandle):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
 
     # How a thread waits.
 

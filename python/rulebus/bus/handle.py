@@ -93,10 +93,9 @@ class BusHandle:
         """Adds a rule, or replaces the one of that name.
 
         >>> import rulebus
-        >>> bus = rulebus.EventBus()
-        >>> bus.put_rule("big-orders", {"detail": {"total": [{"numeric": [">", 100]}]}}, targets=[print]).name
+        >>> with rulebus.EventBus() as bus:
+        ...     bus.put_rule("big-orders", {"detail": {"total": [{"numeric": [">", 100]}]}}, targets=[print]).name
         'big-orders'
-        >>> bus.close()
 
         As with AWS, what is not given is set back to its default, and targets that the rule has stay; `targets` are
         put to them as `put_targets` does. Every event whose publish begins after this returned sees the rule.
@@ -164,9 +163,7 @@ class BusHandle:
 
         return decorate
 
-    def put_targets(
-        self, rule: str, targets: TargetLike | Iterable[TargetLike]
-    ) -> tuple[Subscription, ...]:
+    def put_targets(self, rule: str, targets: TargetLike | Iterable[TargetLike]) -> tuple[Subscription, ...]:
         """Adds targets to a rule: functions, buses, `Target` objects, URLs, or a `Subscription` with options.
 
         A target with an id that the rule has replaces that one; its pending deliveries go to the new one, and so does
@@ -231,8 +228,7 @@ class BusHandle:
 
     def create_bus(self, name: str) -> Self:
         """Makes another bus with the same store and dispatcher, and gives a handle on it. Raises `BusError`."""
-        self._hub.check_open()
-        self._book.create_bus(name)
+        self._hub.create_bus(name)
         return type(self)._of(self._hub, name)
 
     def bus(self, name: str) -> Self:
@@ -292,7 +288,9 @@ class BusHandle:
         known = None if rule.pattern is None else Pattern(rule.pattern)
         asked = None if pattern is None else Pattern(pattern) if not isinstance(pattern, Pattern) else pattern
         if known != asked or rule.schedule != schedule:
-            raise refusal("rule-exists", f"rule {name!r} of bus {self._name!r} has another pattern or schedule")
+            raise refusal(
+                "rule-exists", f"rule {name!r} of bus {self._name!r} has another pattern or schedule"
+            )
         return rule, False
 
     def _free_rule_name(self, own: str) -> str:

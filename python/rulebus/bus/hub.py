@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from rulebus.attempt import Failure
 from rulebus.bus.closing import CloseReport
 from rulebus.bus.envelope import Envelopes
+from rulebus.bus.ids import Ids, RandomIds
+from rulebus.bus.keeping import Keeping
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import bus_arn, rule_arn
-from rulebus.bus.ids import Ids, RandomIds
 from rulebus.bus.publishing import Draft, Publisher, Routed, Work
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import EntryFault, PutResult
@@ -37,7 +38,7 @@ from rulebus.dead_letter import DeadLetter
 from rulebus.delivery.dispatcher import Dispatcher
 from rulebus.delivery.inside import in_handler
 from rulebus.errors import RulebusWarning
-from rulebus.schedule import Schedule
+from rulebus.schedule import Schedule, parse
 from rulebus.statistics import BusStatistics
 from rulebus.stores.memory import MemoryStore
 from rulebus.stores.protocol import Changes, Store
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from rulebus.delivery.threads import ThreadDriver
 
 __all__ = ["Hub", "letter_filter"]
+
+_RETENTION = "retention"
+
 
 class Hub:
     """Buses over one store and one dispatcher."""
@@ -111,13 +115,16 @@ class Hub:
             self.maker,
             self.rule_arn,
             self._schedule,
-            lambda: self.on_async_target(),
+            self._need_loop,
             owner=self,
         )
         self.envelopes = Envelopes(account, region)
         self.publisher = Publisher(
             self.book, self.dispatcher, self.limits, self.clock, ids or RandomIds(), self.envelopes
         )
+
+        self.keeping = Keeping(self.store, self.clock, self.book, self.publisher, self.dispatcher)
+        self.watch_retention()
 
     # State.
 
@@ -138,6 +145,18 @@ class Hub:
         """A rule's ARN, as AWS would write it."""
         return rule_arn(self.region, self.account, bus, rule)
 
+    def create_bus(self, name: str) -> None:
+        """Makes a bus; archives that an earlier process made of it keep on."""
+        self.check_open()
+        self.book.create_bus(name)
+        self.keeping.archives.attach_bus(name)
+
+    def watch_retention(self) -> None:
+        """Forgets archived events when they are too old, from now on, where an archive asks for it."""
+        if any(archive.retention_days for archive in self.keeping.archives.archives()):
+            self.ticker.put("", _RETENTION, parse("rate(1 hour)"), catch_up=False)
+            self._ticking.wake()
+
     def statistics(self, bus: str) -> BusStatistics:
         """What happened on a bus."""
         rules = self.book.bus(bus)
@@ -151,6 +170,9 @@ class Hub:
             unmatched=rules.unmatched,
             targets=targets,
         )
+
+    def _need_loop(self) -> None:
+        self.on_async_target()
 
     def _note_error(self, error: BaseException) -> None:
         self.store_error = error
@@ -170,7 +192,7 @@ class Hub:
         if entries.__class__ is not list:
             entries = _entry_list(entries)
         rules = self.book.find_bus(home) or self.book.bus(home)
-        draft = self.publisher.draft(entries, rules)  # type: ignore[arg-type]
+        draft = self.publisher.draft(entries, rules)
         future: Future[None] | None = None
         if draft.groups:
             wait = self._when_full == "wait" and not in_handler()
@@ -251,7 +273,10 @@ class Hub:
                 full = [state for state in next(blocked) if state.pending >= state.max_pending]
                 names = ", ".join(f"{state.key[1]}/{state.key[2]}" for state in full) or "a target"
                 draft.refuse(
-                    place, EntryFault("QueueFull", f"Too many deliveries are pending for {names}; put it again later.")
+                    place,
+                    EntryFault(
+                        "QueueFull", f"Too many deliveries are pending for {names}; put it again later."
+                    ),
                 )
         draft.groups = []
 
@@ -266,12 +291,13 @@ class Hub:
         looping = [delivery.event.hops >= most for delivery in deliveries]
         events = [delivery.event for delivery in deliveries if delivery.event.hops < most]
         draft = self.publisher.forwarded(rules, events)
-        routed = self.publisher.route(draft, last=True)
-        future = self._commit(routed)
-        if routed.blocked:
-            self._refuse_rest(draft, routed)
-        if future is not None:
-            future.result()
+        if events:
+            routed = self.publisher.route(draft, last=True)
+            future = self._commit(routed)
+            if routed.blocked:
+                self._refuse_rest(draft, routed)
+            if future is not None:
+                future.result()
         if not draft.faults and len(events) == len(deliveries):
             return None
         return _forward_outcomes(looping, draft, most)
@@ -287,6 +313,9 @@ class Hub:
 
     def _tick(self, bus: str, rule: str, at: float) -> None:
         """Makes the event of a tick: for the targets of its rule, whatever the queues hold, since nobody could wait."""
+        if not bus:
+            self.keeping.archives.expire()
+            return
         with self.book.standstill():
             rules = self.book.find_bus(bus)
             entry = None if rules is None else rules.entries.get(rule)
@@ -335,6 +364,7 @@ class Hub:
             return None if end is None else max(0.0, end - time.monotonic())
 
         yield Blocking(self._ticking.close)
+        yield Blocking(self.keeping.close)
         if not inside:  # The handler's own delivery would never end.
             yield Until(lambda callback: self.dispatcher.when_idle(callback, retries=False), left())
         running = 0
@@ -391,7 +421,9 @@ class Hub:
         for callback in waiting:
             callback()
         if report.lost:
-            names = ", ".join(f"{one.rule}/{one.target} ({one.pending + one.in_flight})" for one in report.targets)
+            names = ", ".join(
+                f"{one.rule}/{one.target} ({one.pending + one.in_flight})" for one in report.targets
+            )
             warnings.warn(
                 f"a bus with a memory store was closed with {report.lost} deliveries that had not ended: {names}; "
                 "they are lost. Wait for them with wait_idle(), or use a durable store",

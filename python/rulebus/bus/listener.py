@@ -21,7 +21,9 @@ R = TypeVar("R")
 class Listener(Generic[P, R]):
     """A function that is subscribed to events. Calling it calls the function, so that tests and others still can."""
 
-    def __init__(self, function: Callable[P, R], bus: BusHandle, rule: str, target: str, owns_rule: bool) -> None:
+    def __init__(
+        self, function: Callable[P, R], bus: BusHandle, rule: str, target: str, owns_rule: bool
+    ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._bus = bus

@@ -33,12 +33,13 @@ Work: TypeAlias = "list[tuple[AcceptedEvent, tuple[SubscriptionState, ...]]]"
 
 _PLAIN: tuple[str | None, str, str | None] = (None, "[]", None)
 _TRIES = 3
+_LISTS = {list}
 
 
 class Draft:
     """One call on its way: the events of it that have no place yet, by bus."""
 
-    __slots__ = ("faults", "generation", "groups", "ids")
+    __slots__ = ("faults", "generation", "groups", "ids", "rules")
 
     def __init__(self, ids: list[str | None], faults: dict[int, EntryFault]) -> None:
         self.ids = ids
@@ -47,6 +48,8 @@ class Draft:
         """Of each refused entry, by index, why."""
         self.groups: list[tuple[BusRules, list[AcceptedEvent], list[int]]] = []
         """Events by bus, with the index of each one's entry."""
+        self.rules: frozenset[str] | None = None
+        """Only these rules get the events; None: all."""
         self.generation = 0
         """The rules that it was matched against."""
 
@@ -76,7 +79,13 @@ class Publisher:
     """Makes and routes drafts. Threads may share it."""
 
     def __init__(
-        self, book: RuleBook, dispatcher: Dispatcher, limits: BusLimits, clock: Clock, ids: Ids, envelopes: Envelopes
+        self,
+        book: RuleBook,
+        dispatcher: Dispatcher,
+        limits: BusLimits,
+        clock: Clock,
+        ids: Ids,
+        envelopes: Envelopes,
     ) -> None:
         self._book = book
         self._dispatcher = dispatcher
@@ -192,10 +201,11 @@ class Publisher:
 
     # Routes.
 
-    def route(self, draft: Draft, *, last: bool) -> Routed:
+    def route(self, draft: Draft, *, last: bool, over: bool = False) -> Routed:
         """Matches the draft's events against the rules of one moment and takes their places in the queues.
 
         Events that find a queue full stay the draft's. `last`: they will not be tried again, so they count as refused.
+        `over`: a full queue takes them, too.
         """
         book = self._book
         for _ in range(_TRIES):
@@ -203,7 +213,7 @@ class Publisher:
             if generation != book.begun:
                 break  # A change is being made: wait for its end.
             found, routed = self._match(draft)
-            refused = self._dispatcher.reserve([states for _, states in routed.work], counted=last)
+            refused = self._dispatcher.reserve([states for _, states in routed.work], counted=last, over=over)
             if generation == book.begun:
                 draft.generation = generation
                 return self._settle(draft, found, routed, refused)
@@ -211,7 +221,7 @@ class Publisher:
             self._dispatcher.release([s for at, (_, s) in enumerate(routed.work) if at not in gone])
         with book.standstill():
             found, routed = self._match(draft)
-            refused = self._dispatcher.reserve([states for _, states in routed.work], counted=last)
+            refused = self._dispatcher.reserve([states for _, states in routed.work], counted=last, over=over)
             draft.generation = book.generation
             return self._settle(draft, found, routed, refused)
 
@@ -222,6 +232,8 @@ class Publisher:
         answers: list[list[Any]] = []
         for bus, events, _ in draft.groups:
             found = _found(bus.matcher, events)
+            if draft.rules is not None:
+                found = [_only(routes, draft.rules) for routes in found]
             answers.append(found)
             for event, routes in zip(events, found, strict=True):
                 if not routes or routes.__class__ is not list:
@@ -256,7 +268,7 @@ class Publisher:
         blocked = set() if refused is None else _block(routed, refused)
         groups, draft.groups = draft.groups, []
         for (bus, events, places), found in zip(groups, answers, strict=True):
-            if blocked or bus.archives or any([routes.__class__ is not list for routes in found]):
+            if blocked or bus.archives or set(map(type, found)) != _LISTS:
                 self._settle_each(draft, routed, bus, events, places, found, blocked)
             else:
                 routed.counts.append((bus, len(events), sum(map(len, found)), found.count([])))
@@ -299,6 +311,13 @@ def _found(matcher: Matcher, events: list[AcceptedEvent]) -> list[Any]:
         return [matcher.match(events[0].body)]
     except EventError as error:
         return [error]
+
+
+def _only(routes: Any, rules: frozenset[str]) -> Any:
+    """Those of the routes that are named; an error stays one."""
+    if isinstance(routes, Exception):
+        return routes
+    return [route for route in routes if route.name in rules and not route.archive]
 
 
 def _block(routed: Routed, refused: list[int]) -> set[int]:

@@ -55,7 +55,18 @@ class RuleEntry:
 class BusRules:
     """One bus: its rules, its matcher, its counters."""
 
-    __slots__ = ("_lock", "archives", "dropped", "entries", "events", "matched", "matcher", "name", "refused", "unmatched")
+    __slots__ = (
+        "_lock",
+        "archives",
+        "dropped",
+        "entries",
+        "events",
+        "matched",
+        "matcher",
+        "name",
+        "refused",
+        "unmatched",
+    )
 
     def __init__(self, name: str, matcher: Matcher) -> None:
         self.name = name

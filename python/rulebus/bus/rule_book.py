@@ -36,7 +36,6 @@ from rulebus.transform.protocol import Transform
 __all__ = ["RuleBook"]
 
 
-
 class RuleBook:
     """All rules of all buses of a hub."""
 
@@ -165,9 +164,7 @@ class RuleBook:
     def remove_targets(self, bus: str, rule: str, ids: Iterable[str], pending: Closing = "deliver") -> None:
         """Takes targets away; what is pending is still delivered, or goes to the dead letters."""
         if pending not in ("deliver", "dead_letter"):
-            raise refusal(
-                "subscription-option", f"pending is 'deliver' or 'dead_letter', not {pending!r}"
-            )
+            raise refusal("subscription-option", f"pending is 'deliver' or 'dead_letter', not {pending!r}")
         gone = [ids] if isinstance(ids, str) else list(ids)
         with self.change():
             rules = self.bus(bus)

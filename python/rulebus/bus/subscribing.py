@@ -34,6 +34,7 @@ AsTarget: TypeAlias = "Target | Forwards | Callable[..., Any] | str"
 TargetLike: TypeAlias = "Subscription | AsTarget"
 """What `put_targets` takes."""
 
+
 class TargetMaker:
     """Makes targets and subscriptions for one hub."""
 

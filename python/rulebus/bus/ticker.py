@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from rulebus import _json
 from rulebus.clock import Clock
 from rulebus.schedule import Schedule
 from rulebus.stores.protocol import Store
@@ -26,11 +27,12 @@ _MOST_CAUGHT_UP = 10_000
 class _Ticking:
     """A rule with a schedule."""
 
-    __slots__ = ("catch_up", "due", "schedule")
+    __slots__ = ("anchor", "catch_up", "due", "schedule")
 
-    def __init__(self, schedule: Schedule, catch_up: bool, due: float | None) -> None:
+    def __init__(self, schedule: Schedule, catch_up: bool, anchor: float, due: float | None) -> None:
         self.schedule = schedule
         self.catch_up = catch_up
+        self.anchor = anchor  # What rates are counted from.
         self.due = due  # None: never again.
 
 
@@ -50,17 +52,18 @@ class Ticker:
         now = self._clock.now()
         with self._lock:
             old = self._rules.get((bus, rule))
-            if old is not None and str(old.schedule) == str(schedule):
-                old.catch_up = catch_up
+            if old is not None and old.schedule.text == schedule.text and old.catch_up == catch_up:
                 return
-        start = now
+        last = anchor = now
         if catch_up:
             kept = self._store.documents(_KIND).get(f"{bus}/{rule}")
-            if kept is None:
-                self._keep(bus, rule, now)
-            else:
-                start = min(now, float(kept))
-        ticking = _Ticking(schedule, catch_up, schedule.next_after(start))
+            if kept is not None:
+                known = _json.loads(kept)
+                if known["schedule"] == schedule.text:
+                    last, anchor = min(now, known["last"]), known["anchor"]
+        ticking = _Ticking(schedule, catch_up, anchor, schedule.next_after(last, anchor))
+        if catch_up:
+            self._keep(bus, rule, ticking, last)
         with self._lock:
             self._rules[bus, rule] = ticking
 
@@ -86,11 +89,14 @@ class Ticker:
             ticks: list[tuple[float, str, str]] = []
             for (bus, rule), ticking in late:
                 ticks += [(at, bus, rule) for at in self._ticks(ticking, now)]
+            made: dict[tuple[str, str], float] = {}
             for at, bus, rule in sorted(ticks):
                 self._fire(bus, rule, at)
+                made[bus, rule] = at
             for (bus, rule), ticking in late:
                 if ticking.catch_up:
-                    self._keep(bus, rule, max((at for at, *whose in ticks if whose == [bus, rule]), default=now))
+                    # After the events: a crash between the two makes a tick twice rather than never.
+                    self._keep(bus, rule, ticking, made[bus, rule])
             return len(ticks)
 
     def _ticks(self, ticking: _Ticking, now: float) -> list[float]:
@@ -101,12 +107,13 @@ class Ticker:
             if not ticking.catch_up:
                 found.clear()
             found.append(due)
-            due = ticking.schedule.next_after(due)
+            due = ticking.schedule.next_after(due, ticking.anchor)
         ticking.due = due
         return found
 
-    def _keep(self, bus: str, rule: str, at: float) -> None:
-        self._store.put_document(_KIND, f"{bus}/{rule}", repr(at).encode())
+    def _keep(self, bus: str, rule: str, ticking: _Ticking, last: float) -> None:
+        known = {"schedule": ticking.schedule.text, "anchor": ticking.anchor, "last": last}
+        self._store.put_document(_KIND, f"{bus}/{rule}", _json.dumps(known))
 
 
 class TickerThread:
