@@ -286,7 +286,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(_GRACE_S)
     # The group outlives its leader: what ignored SIGTERM is still in it.
     _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
-    process.wait()
+    # What hangs inside the kernel may take longer, and must not hold the worker.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE_S)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

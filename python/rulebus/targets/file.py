@@ -98,17 +98,11 @@ class FileTarget:
                 return self._fd
             self._shut()
         flags = (
-            os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+            os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         )
-        try:
-            self._fd = os.open(self._path, flags, self._mode)
-        except OSError as error:
-            # A pipe's end or a device may be for writing alone.
-            if error.errno not in (errno.EACCES, errno.EINVAL):
-                raise
-            self._fd = os.open(self._path, flags & ~os.O_RDWR | os.O_WRONLY, self._mode)
+        self._fd = os.open(self._path, flags, self._mode)
         # A process that died while it wrote leaves half a line; ours begins a new one.
-        self._torn = _ends_in_half_a_line(self._fd)
+        self._torn = _ends_in_half_a_line(self._path)
         return self._fd
 
     def _append(self, fd: int, data: bytes) -> tuple[int, Failure | None]:
@@ -188,13 +182,14 @@ def unlock(fd: int) -> None:
             return
 
 
-def _ends_in_half_a_line(fd: int) -> bool:
-    size = os.fstat(fd).st_size
-    if size == 0 or not hasattr(os, "pread"):
-        return False
+def _ends_in_half_a_line(path: str) -> bool:
     try:
-        return os.pread(fd, 1, size - 1) != b"\n"
-    except OSError:
+        if not os.path.isfile(path) or os.path.getsize(path) == 0:
+            return False  # A pipe or a device has no end to look at.
+        with open(path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:  # It may be written, and not read.
         return False
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from importlib import metadata
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rulebus.errors import BusError
 from rulebus.targets.protocol import Target
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["ENTRY_POINTS", "TargetFactory", "TargetRegistry", "open_target"]
 
@@ -95,9 +97,11 @@ class TargetRegistry:
     def _listed(self) -> str:
         return ", ".join(f"{scheme}:" for scheme in self.schemes())
 
-    def _entry_points(self) -> dict[str, metadata.EntryPoint]:
+    def _entry_points(self) -> dict[str, EntryPoint]:
         if not self._use_entry_points:
             return {}
+        from importlib import metadata  # Slow to import, and seldom needed.
+
         return {point.name.lower(): point for point in metadata.entry_points(group=ENTRY_POINTS)}
 
     def _from_entry_point(self, scheme: str) -> TargetFactory | None:

@@ -82,7 +82,7 @@ class Transport:
     ) -> Answer:
         """One request. Raises `DeliveryFault` for whatever is not a complete answer."""
         literal = self._guard.literal(host)
-        if literal is not None and not (self._guard.admits(str(literal)) or self._guard.admits_name(host)):
+        if literal is not None and not self._guard.admits(str(literal)):
             raise DeliveryFault(_refused(AddressRefused(host, str(literal))))
         aiohttp = library()
         from yarl import URL
@@ -160,7 +160,7 @@ def _door(guard: AddressGuard, inner: Any) -> Any:
             """The last gate: whatever led here, this is the address that is connected to."""
             family, kind, protocol, _, place = info
             address = str(place[0]).partition("%")[0]
-            if not guard.admits(address) and address not in self.by_name and not guard.admits_name(address):
+            if not guard.admits(address) and address not in self.by_name:
                 raise AddressRefused(address, address)
             return socket.socket(family=family, type=kind, proto=protocol)
 
