@@ -18,10 +18,10 @@ from typing import Any
 from benches.measure import call_overhead_ns
 from benches.real import real_data
 from benches.target_measure import Bench
+from benches.worst_cases import CASES
+from benches.worst_cases import measure as measure_worst
 from rulebus import Matcher
 from rulebus.matcher import Validation
-from rulebus.reference import ReferenceMatcher
-from rulebus.workload.chance import Chance
 
 __all__ = ["Row", "rows"]
 
@@ -87,7 +87,8 @@ def _plan(bench: Bench) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
         yield f"clones/{size}", partial(_clones, bench, size)
     yield "killers/sibling-arrays", partial(_sibling_arrays, bench)
     yield "killers/or-product", partial(_or_product, bench)
-    yield "killers/overlapping", _overlapping
+    for name in CASES:
+        yield f"worst/{name}", partial(_worst, bench, name)
     yield "real", partial(_real, bench)
 
 
@@ -223,28 +224,32 @@ def _or_product(bench: Bench) -> Iterator[Row]:
     )
 
 
-def _overlapping() -> Iterator[Row]:
-    """A thousand `*x*y*z*` of single letters on one field, on values of 13 to 32 letters: many meet every value."""
-    chance = Chance("overlapping")
-    letters, texts = "abcdefghijklmnopqrstuvwxyz", dict[str, str]()
-    while len(texts) < 1_000:
-        x, y, z = (chance.one(letters[:13]) for _ in range(3))
-        texts[x + y + z] = f'{{"v": [{{"wildcard": "*{x}*{y}*{z}*"}}]}}'
-    values = ("".join(chance.one(letters) for _ in range(chance.between(13, 32))) for _ in range(2_000))
-    lines = [f'{{"v": "{value}"}}'.encode() for value in values]
-    matcher, buffer = Matcher(texts), b"\n".join(lines)
-    reference = ReferenceMatcher(texts)
-    for line in lines[::100]:
-        if sorted(matcher.match(line)) != sorted(reference.match(line)):
-            raise RuntimeError(f"killers/overlapping: engine and reference disagree on {line.decode()}")
-    best, matches = 1e9, 0
-    for _ in range(9):
-        begin = time.thread_time()
-        matches = len(matcher.match_lines(buffer).rules)
-        best = min(best, time.thread_time() - begin)
-    found = 1e6 * best / len(lines)
-    note = f"1,000 wildcards *x*y*z*, {matches / len(lines):.1f} of them met by a value, a value an event"
-    yield Row("killers/overlapping", "time for a value", found, "µs", BOUNDS["overlapping-us"], note=note)
+def _worst(bench: Bench, name: str) -> Iterator[Row]:
+    key, bounds, before = f"worst/{name}", WANTED["worst"][name], None
+    for found in measure_worst(name, bench.rounds):
+        size, note = found.size, f"{found.matches:,} matches"
+        if f"event-us-{size}" in bounds or len(CASES[name][1]) > 2:
+            yield Row(
+                key,
+                f"time for an event at {size:,}",
+                found.event_us,
+                "µs",
+                bounds.get(f"event-us-{size}"),
+                note=note,
+            )
+        if before and size == 2 * before.size:
+            yield Row(
+                key,
+                f"the same, to {before.size:,}",
+                found.event_us / before.event_us,
+                "×",
+                WANTED["worst"]["doubled"],
+            )
+        if wanted := bounds.get(f"build-ms-{size}"):
+            yield Row(key, f"build of {size:,}", found.build_ms, "ms", wanted)
+        if wanted := bounds.get(f"bytes-{size}"):
+            yield Row(key, f"allocated a rule at {size:,}", found.bytes_per_rule, "bytes", wanted)
+        before = found
 
 
 def _real(bench: Bench) -> Iterator[Row]:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 __all__ = ["ENGINES", "Engine", "missing", "open_engine"]
 
-Rules = list[tuple[str, dict[str, Any]]]
+# Name and pattern, a dict; for rulebus its text.
+Rules = list[tuple[str, Any]]
 # Name -> (module of the adapter, module that it needs, how to get that).
 ENGINES = {
     "rulebus": ("benches.engines.rulebus_engine", "rulebus", "make test"),

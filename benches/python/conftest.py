@@ -33,7 +33,7 @@ def _named(name: str) -> Workload:
 
 @cache
 def _ready(name: str) -> tuple[Workload, Matcher]:
-    return _named(name), Matcher(_named(name).rules())
+    return _named(name), Matcher(_named(name).texts())
 
 
 @pytest.fixture(scope="session")

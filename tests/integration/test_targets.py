@@ -11,6 +11,7 @@ import pytest
 from benches.catalogue import load
 from benches.target_print import line, table
 from benches.target_rows import BOUNDS, WANTED, Row
+from benches.worst_cases import CASES, measure
 
 from integration.tree import ROOT
 from rulebus.workload import LOTS_SETS
@@ -22,6 +23,17 @@ def test_every_target_names_a_workload_that_is_there() -> None:
     assert {f"envelopes/{name}" for name in WANTED["envelopes"]} <= names
     assert {"envelopes/full-1000000", "needles/20000", "clones/10000"} <= names
     assert all(bound > 0 for bound in BOUNDS.values())
+    worst = {name: bounds for name, bounds in WANTED["worst"].items() if name != "doubled"}
+    assert set(worst) == set(CASES)
+    for name, bounds in worst.items():
+        assert {int(key.rpartition("-")[2]) for key in bounds} <= set(CASES[name][1]), name
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_worst_cases_count_right_when_small(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each case says how many matches there are; `measure` raises when the engine finds others."""
+    monkeypatch.setitem(CASES, name, (CASES[name][0], (50, 100)))
+    assert [found.size for found in measure(name, rounds=1)] == [50, 100]
 
 
 def test_reached_and_by_how_much() -> None:
