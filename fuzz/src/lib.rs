@@ -1,4 +1,4 @@
-//! Fuzzing of rulebus-core without a nightly compiler: seeded mutation of a kept corpus, three targets that panic when
+//! Fuzzing of rulebus-core without a nightly compiler: seeded mutation of a kept corpus, targets that panic when
 //! the core errs, and independent judges (serde_json, a naive matcher). A target says what kind of input it saw, and an
 //! input of a new kind joins the pool: a poor man's coverage, the same on every machine.
 

@@ -8,7 +8,7 @@ use rulebus_fuzz::{
 };
 use std::{process::exit, time::Duration};
 
-const USE: &str = "use: rulebus-fuzz [--seconds N] [--seed N] [--target pattern|walk|engine] [--keep]";
+const USE: &str = "use: rulebus-fuzz [--seconds N] [--seed N] [--target pattern|walk|engine|select] [--keep]";
 
 fn main() {
     let (mut seconds, mut seed, mut only, mut keep) = (600u64, 1u64, None, false);

@@ -31,3 +31,8 @@ fn walk() {
 fn engine() {
     replay("engine", 20_000);
 }
+
+#[test]
+fn select() {
+    replay("select", 100_000);
+}

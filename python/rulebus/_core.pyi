@@ -1,6 +1,6 @@
 # The native module as Python sees it; checked against the binary with mypy.stubtest.
 # Users take these classes from `rulebus`, which completes them.
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Self, TypeAlias, final
 
 from typing_extensions import disjoint_base
@@ -9,7 +9,7 @@ from rulebus.errors import EventError
 
 _Event: TypeAlias = bytes | bytearray | memoryview | str | dict[str, Any]
 
-__all__ = ["LinesIterator", "LinesResult", "Matcher", "Pattern", "__version__"]
+__all__ = ["LinesIterator", "LinesResult", "Matcher", "Pattern", "Selector", "Splicer", "__version__"]
 
 __version__: str
 
@@ -66,3 +66,18 @@ class LinesResult:
 class LinesIterator(Iterator[list[Any] | EventError]):
     def __iter__(self) -> LinesIterator: ...
     def __next__(self) -> list[Any] | EventError: ...
+
+@final
+class Selector:
+    def __new__(cls, path: Sequence[str | int | None], /) -> Self: ...
+    def one(self, event: bytes | bytearray | memoryview | str, /) -> bytes | None: ...
+    def all(self, event: bytes | bytearray | memoryview | str, /) -> list[bytes]: ...
+
+@final
+class Splicer:
+    def __new__(
+        cls, pieces: Iterable[bytes | int | tuple[Sequence[str | int | None], str]], longest: int, /
+    ) -> Self: ...
+    def splice(
+        self, event: bytes | bytearray | memoryview | str, given: tuple[bytes, ...] | None = None, /
+    ) -> bytes | int: ...

@@ -14,12 +14,19 @@ __all__ = [
     "RetryAfter",
     "RuleSetError",
     "RulebusError",
+    "RulebusWarning",
     "StoreError",
 ]
 
 
 class RulebusError(Exception):
     """The base of all errors of rulebus."""
+
+    __module__ = "rulebus"
+
+
+class RulebusWarning(UserWarning):
+    """Something will probably go wrong: a template that makes no JSON, rules that forward in a cycle."""
 
     __module__ = "rulebus"
 

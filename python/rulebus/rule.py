@@ -15,9 +15,10 @@ from rulebus.event import Event
 from rulebus.retry import CLASSIC, RetryPolicy
 from rulebus.targets.protocol import Target
 
-__all__ = ["InputTransformer", "Rule", "RuleState", "Subscription"]
+__all__ = ["InputTransformer", "MissedTicks", "Rule", "RuleState", "Subscription"]
 
 RuleState: TypeAlias = Literal["ENABLED", "DISABLED"]
+MissedTicks: TypeAlias = Literal["skip", "catch_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +91,5 @@ class Rule:
     description: str = ""
     subscriptions: tuple[Subscription, ...] = ()
     """Its targets, in the order put."""
+    missed_ticks: MissedTicks = "skip"
+    """What becomes of ticks of the schedule that came due while nobody could make them."""

@@ -17,6 +17,7 @@ pub mod map;
 pub mod matcher;
 pub mod path;
 pub mod pattern;
+pub mod select;
 pub mod store;
 pub mod value;
 pub mod walk;

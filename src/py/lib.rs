@@ -16,6 +16,7 @@ mod options;
 mod pattern;
 mod place;
 mod source;
+mod splice;
 
 /// The native half of rulebus; use the classes of `rulebus` instead.
 #[pyo3::pymodule(gil_used = false)]
@@ -28,6 +29,8 @@ mod _core {
     use super::matcher::Matcher;
     #[pymodule_export]
     use super::pattern::Pattern;
+    #[pymodule_export]
+    use super::splice::{Selector, Splicer};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

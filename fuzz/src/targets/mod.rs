@@ -2,6 +2,7 @@
 
 pub mod engine;
 pub mod pattern;
+pub mod select;
 pub mod walk;
 
 /// A target: its name, which is also its corpus folder, and its body.
@@ -14,8 +15,12 @@ pub struct Target {
 }
 
 /// All targets.
-pub const ALL: [Target; 3] =
-    [Target { name: "pattern", run: pattern::run }, Target { name: "walk", run: walk::run }, Target { name: "engine", run: engine::run }];
+pub const ALL: [Target; 4] = [
+    Target { name: "pattern", run: pattern::run },
+    Target { name: "walk", run: walk::run },
+    Target { name: "engine", run: engine::run },
+    Target { name: "select", run: select::run },
+];
 
 /// Mixes facts about an input into its kind (FNV-1a).
 pub(crate) fn kind(facts: &[u64]) -> u64 {

@@ -55,7 +55,8 @@ class Changes:
     buried: list[int] = field(default_factory=list)
     """Ids of dead letters that are settled (redriven, or taken by a dead-letter target): deleted."""
     replay: tuple[str, float, int, int] | None = None
-    """Progress of a replay: its name, the time and archive number of the last event put, how many so far."""
+    """Progress of a replay: its name, the time and archive number of the last event put, how many so far. Read again as
+    a document of the kind ``replay-progress``: a JSON array of the last three."""
 
 
 @dataclass(slots=True)

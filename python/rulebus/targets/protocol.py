@@ -12,27 +12,9 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from rulebus.attempt import Failure
 from rulebus.dead_letter import DeadLetter
 from rulebus.event import AcceptedEvent
+from rulebus.origin import Origin
 
 __all__ = ["Delivery", "Origin", "Outcomes", "Target"]
-
-
-class Origin:
-    """Where a delivery comes from: constant for all deliveries of one subscription."""
-
-    __slots__ = ("bus", "rule", "rule_arn", "target")
-
-    def __init__(self, bus: str, rule: str, target: str, rule_arn: str = "") -> None:
-        self.bus = bus
-        """Name of the bus."""
-        self.rule = rule
-        """Name of the rule."""
-        self.target = target
-        """Id of the target within the rule."""
-        self.rule_arn = rule_arn
-        """The rule's ARN, as AWS would write it."""
-
-    def __repr__(self) -> str:
-        return f"<Origin {self.bus}/{self.rule}/{self.target}>"
 
 
 class Delivery:

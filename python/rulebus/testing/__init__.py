@@ -1,12 +1,58 @@
-"""Tools for testing with rulebus: hypothesis strategies for patterns, events that nearly match, and rule sets.
+"""Tools for testing with rulebus: a clock in the test's hand, targets that record and fail as told, and hypothesis
+strategies for patterns, events that nearly match, and rule sets.
 
-Relies on hypothesis, which `import rulebus` never needs. Everything is drawn as JSON text, because spelling matters to
-the language. Must never use the native module: what is drawn here judges it.
+Each name is imported when it is first asked for: only the strategies need hypothesis. What is drawn there is JSON text,
+because spelling matters to the language; it must never use the native module, which it judges.
 """
 
 from __future__ import annotations
 
-from rulebus.testing.spelling import respell
-from rulebus.testing.strategies import events, events_for, patterns, rule_sets
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["events", "events_for", "patterns", "respell", "rule_sets"]
+if TYPE_CHECKING:
+    from rulebus.testing.clock import FakeClock
+    from rulebus.testing.spelling import respell
+    from rulebus.testing.strategies import events, events_for, patterns, rule_sets
+    from rulebus.testing.targets import (
+        AsyncRecordingTarget,
+        BrokenTarget,
+        FlakyTarget,
+        RecordingTarget,
+        SlowTarget,
+    )
+
+__all__ = [
+    "AsyncRecordingTarget",
+    "BrokenTarget",
+    "FakeClock",
+    "FlakyTarget",
+    "RecordingTarget",
+    "SlowTarget",
+    "events",
+    "events_for",
+    "patterns",
+    "respell",
+    "rule_sets",
+]
+
+_PLACES = {
+    "FakeClock": "clock",
+    "respell": "spelling",
+    "events": "strategies",
+    "events_for": "strategies",
+    "patterns": "strategies",
+    "rule_sets": "strategies",
+    "AsyncRecordingTarget": "targets",
+    "BrokenTarget": "targets",
+    "FlakyTarget": "targets",
+    "RecordingTarget": "targets",
+    "SlowTarget": "targets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"rulebus.testing.{place}"), name)

@@ -1,4 +1,4 @@
-"""What turns an event into the input of a target. Relies on `event` and `targets.protocol`."""
+"""What turns an event into the input of a target. Relies on `event` and `origin`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 from rulebus.errors import RulebusError
 from rulebus.event import AcceptedEvent
-from rulebus.targets.protocol import Origin
+from rulebus.origin import Origin
 
 __all__ = ["Transform", "TransformError"]
 

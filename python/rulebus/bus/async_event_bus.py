@@ -1,0 +1,261 @@
+"""The bus for asyncio programs. What it adds to `BusHandle` may wait, and then awaits.
+
+Relies on the hub, which does the work; here is only how a coroutine waits. Asynchronous targets are called on the
+loop that the bus was entered on, ordinary ones in a pool of threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from rulebus.bus.closing import CloseReport
+from rulebus.bus.event_bus import as_entry, the_id
+from rulebus.bus.handle import BusHandle
+from rulebus.bus.hub import Hub, letter_filter
+from rulebus.bus.limits import BusLimits
+from rulebus.bus.names import DEFAULT, check_bus_name
+from rulebus.bus.publishing import Ids
+from rulebus.bus.refusals import refusal
+from rulebus.bus.result import PutResult
+from rulebus.bus.waits import Blocking, Durable, Until, Work
+from rulebus.delivery.loop import LoopDriver
+from rulebus.delivery.threads import ThreadDriver
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rulebus.clock import Clock
+    from rulebus.dead_letter import DeadLetter
+    from rulebus.delivery.redrive import RedriveResult
+    from rulebus.stores.protocol import Store
+    from rulebus.targets.registry import TargetRegistry
+
+__all__ = ["AsyncEventBus"]
+
+R = TypeVar("R")
+_TURN_S = 0.001
+"""How long puts that need not wait keep the loop, before others on it have their turn."""
+
+
+class AsyncEventBus(BusHandle):
+    """An event bus for asyncio: `EventBus` with coroutines where something may wait.
+
+    >>> import asyncio, rulebus
+    >>> async def main():
+    ...     async with rulebus.AsyncEventBus("orders") as bus:
+    ...         @bus.on({"source": ["shop"]})
+    ...         async def bill(event):
+    ...             print(event.detail)
+    ...         await bus.publish(source="shop", detail_type="OrderPlaced", detail={"total": 120})
+    >>> asyncio.run(main())
+    {'total': 120}
+
+    The arguments are those of `EventBus`. It belongs to the loop on which it is entered (or first awaited); rules may be
+    put before. ``async def`` targets run on that loop, others in threads. A cancelled `put_events` may have put its
+    events: what the store has taken is delivered.
+    """
+
+    def __init__(
+        self,
+        name: str = DEFAULT,
+        *,
+        store: Store | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        limits: BusLimits | None = None,
+        account: str = "000000000000",
+        region: str = "local",
+        max_pending: int | None = None,
+        when_full: Literal["wait", "refuse"] = "wait",
+        put_timeout_s: float | None = None,
+        max_workers: int = 64,
+        registry: TargetRegistry | None = None,
+    ) -> None:
+        check_bus_name(name)
+        if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
+            raise refusal("bus-option", f"max_workers is a whole number from 1, not {max_workers!r}")
+        hub = Hub(
+            store=store,
+            clock=clock,
+            ids=ids,
+            limits=limits,
+            account=account,
+            region=region,
+            max_pending=max_pending,
+            when_full=when_full,
+            put_timeout_s=put_timeout_s,
+            registry=registry,
+        )
+        super().__init__(hub, name)
+        hub.threads = ThreadDriver(hub.dispatcher, hub.clock, max_workers=max_workers)
+        if name != DEFAULT:
+            hub.book.create_bus(name)
+
+    # Events.
+
+    async def put_events(self, entries: Iterable[Mapping[str, Any]]) -> PutResult:
+        """`EventBus.put_events`."""
+        result = await self._run(self._hub.put(entries, self._name))
+        await self._turn()
+        return result
+
+    async def publish(
+        self,
+        *,
+        source: str,
+        detail_type: str,
+        detail: Any,
+        time: datetime | float | str | None = None,
+        resources: Sequence[str] = (),
+    ) -> str:
+        """`EventBus.publish`."""
+        entry = as_entry(source, detail_type, detail, time, resources)
+        result = await self._run(self._hub.put([entry], self._name))
+        await self._turn()
+        return the_id(result)
+
+    # Dead letters.
+
+    async def dead_letters(
+        self,
+        *,
+        rule: str | None = None,
+        target: str | None = None,
+        reason: str | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[DeadLetter]:
+        """`EventBus.dead_letters`."""
+        return await asyncio.to_thread(
+            self._hub.dead_letters, self._name, rule, target, reason, after, limit
+        )
+
+    async def redrive(
+        self,
+        *,
+        rule: str | None = None,
+        target: str | None = None,
+        reason: str | None = None,
+        where: Callable[[DeadLetter], bool] | None = None,
+        rate_per_s: float | None = None,
+        dry_run: bool = False,
+    ) -> RedriveResult:
+        """`EventBus.redrive`; `where` is called in a thread."""
+        self._hub.check_open()
+        self._bind()
+        chosen = letter_filter(self._name, rule, target, reason, where)
+        return await asyncio.to_thread(
+            self._hub.dispatcher.redrive, chosen, rate_per_s=rate_per_s, dry_run=dry_run
+        )
+
+    # The end.
+
+    async def wait_idle(self, timeout_s: float | None = None) -> bool:
+        """`EventBus.wait_idle`."""
+        self._bind()
+        return await self._until(Until(self._hub.dispatcher.when_idle, timeout_s))
+
+    async def close(self, timeout_s: float | None = None) -> CloseReport:
+        """`EventBus.close`."""
+        return await self._run(self._hub.close(timeout_s))
+
+    async def __aenter__(self) -> Self:
+        self._bind()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # How a coroutine waits.
+
+    def _bind(self) -> asyncio.AbstractEventLoop:
+        """The running loop, which is the bus's from the first time on."""
+        hub = self._hub
+        running = asyncio.get_running_loop()
+        if hub.loop is None:
+            hub.loop = LoopDriver(hub.dispatcher, hub.clock, running)
+        elif hub.loop.loop is not running:
+            raise refusal("wrong-loop", "this bus belongs to another event loop")
+        return running
+
+    async def _run(self, work: Work[R]) -> R:
+        """Does the work of the hub, awaiting where it must."""
+        self._bind()
+        try:
+            wait = next(work)
+            while True:
+                try:
+                    if isinstance(wait, Durable):
+                        answer: Any = await self._durable(wait.future)
+                    elif isinstance(wait, Until):
+                        answer = await self._until(wait)
+                    elif isinstance(wait, Blocking):
+                        answer = await asyncio.to_thread(wait.call)
+                    else:
+                        answer = await wait.make()
+                except BaseException as error:
+                    wait = work.throw(error)
+                else:
+                    wait = work.send(answer)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+
+    async def _until(self, wait: Until) -> bool:
+        loop = asyncio.get_running_loop()
+        came: asyncio.Future[bool] = loop.create_future()
+        end = wait.begin(lambda: _tell(loop, came))
+        try:
+            async with asyncio.timeout(wait.timeout_s):
+                return await came
+        except TimeoutError:
+            return False
+        finally:
+            end()
+
+    async def _durable(self, future: Future[None]) -> None:
+        if not future.done():
+            loop = asyncio.get_running_loop()
+            came: asyncio.Future[bool] = loop.create_future()
+            future.add_done_callback(lambda _: _tell(loop, came))
+            # A caller that is cancelled here leaves the write alone.
+            await came
+        future.result()
+
+    async def _turn(self) -> None:
+        """Lets others on the loop work, if puts have not waited for long."""
+        hub = self._hub
+        now = asyncio.get_running_loop().time()
+        if now >= hub.turn_ends:
+            await asyncio.sleep(0)
+            hub.turn_ends = asyncio.get_running_loop().time() + _TURN_S
+
+    def _sweep(self) -> None:
+        hub = self._hub
+        if hub.loop is None:
+            return
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is hub.loop.loop:
+            task = running.create_task(self._run(hub.close_idle_targets()))
+            hub.sweeps.add(task)
+            task.add_done_callback(hub.sweeps.discard)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, came: asyncio.Future[bool]) -> None:
+    def tell() -> None:
+        if not came.done():
+            came.set_result(True)
+
+    try:
+        loop.call_soon_threadsafe(tell)
+    except RuntimeError:
+        pass  # The loop is closed, and nobody waits any more.

@@ -1,0 +1,241 @@
+"""The bus for threaded programs. What it adds to `BusHandle` may wait, and then blocks the calling thread.
+
+Relies on the hub, which does the work; here is only how a thread waits. Ordinary targets are called in a pool of
+threads, asynchronous ones on a loop in a thread of its own, begun with the first of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from rulebus.bus.closing import CloseReport
+from rulebus.bus.handle import BusHandle
+from rulebus.bus.hub import Hub, letter_filter
+from rulebus.bus.limits import BusLimits
+from rulebus.bus.names import DEFAULT, check_bus_name
+from rulebus.bus.publishing import Ids
+from rulebus.bus.refusals import refusal
+from rulebus.bus.result import PutResult
+from rulebus.bus.waits import Work, run
+from rulebus.delivery.threads import ThreadDriver
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rulebus.clock import Clock
+    from rulebus.dead_letter import DeadLetter
+    from rulebus.delivery.loop import LoopDriver
+    from rulebus.delivery.redrive import RedriveResult
+    from rulebus.stores.protocol import Store
+    from rulebus.targets.registry import TargetRegistry
+
+__all__ = ["EventBus", "as_entry", "the_id"]
+
+R = TypeVar("R")
+
+
+class EventBus(BusHandle):
+    """An event bus: events are put on it, rules match them, every matching rule's targets are called in parallel.
+
+    >>> import rulebus
+    >>> with rulebus.EventBus("orders") as bus:
+    ...     @bus.on({"detail": {"total": [{"numeric": [">", 100]}]}})
+    ...     def big(event):
+    ...         print(event.detail_type, event.detail)
+    ...     result = bus.put_events([{"Source": "shop", "DetailType": "OrderPlaced", "Detail": '{"total": 120}'}])
+    OrderPlaced {'total': 120}
+    >>> result.failed_entry_count
+    0
+
+    It is a handle on the bus of that name; the bus ``default`` is there, too, and `create_bus` makes more with the
+    same store and the same threads. Any thread may use it; leaving the ``with`` block closes it.
+
+    `store` keeps events until they are delivered: in memory, or durably (`rulebus.SqliteStore`). `max_pending` bounds
+    the pending deliveries of each target (100,000 in memory, 10,000,000 durably); at the bound `put_events` waits
+    (`when_full` ``"wait"``, at most `put_timeout_s`) or answers ``QueueFull`` for the entries concerned (``"refuse"``,
+    and whenever it is called by a handler, which must not wait for itself). `max_workers` bounds the threads that call
+    targets. `clock` and `ids` (a function that makes n event ids) are for tests.
+    """
+
+    def __init__(
+        self,
+        name: str = DEFAULT,
+        *,
+        store: Store | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        limits: BusLimits | None = None,
+        account: str = "000000000000",
+        region: str = "local",
+        max_pending: int | None = None,
+        when_full: Literal["wait", "refuse"] = "wait",
+        put_timeout_s: float | None = None,
+        max_workers: int = 64,
+        registry: TargetRegistry | None = None,
+    ) -> None:
+        check_bus_name(name)
+        if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
+            raise refusal("bus-option", f"max_workers is a whole number from 1, not {max_workers!r}")
+        hub = Hub(
+            store=store,
+            clock=clock,
+            ids=ids,
+            limits=limits,
+            account=account,
+            region=region,
+            max_pending=max_pending,
+            when_full=when_full,
+            put_timeout_s=put_timeout_s,
+            registry=registry,
+        )
+        super().__init__(hub, name)
+        hub.on_async_target = self._loop_driver
+        hub.threads = ThreadDriver(hub.dispatcher, hub.clock, max_workers=max_workers)
+        if name != DEFAULT:
+            hub.book.create_bus(name)
+
+    # Events.
+
+    def put_events(self, entries: Iterable[Mapping[str, Any]]) -> PutResult:
+        """Puts events, given as boto3 takes them; says of each whether it was accepted.
+
+        An entry is a dict with ``Source``, ``DetailType`` and ``Detail`` (JSON text, bytes, or a dict), and may have
+        ``Time``, ``Resources`` and ``EventBusName`` (a name or ARN; without it, this bus). An entry that is refused
+        does not hinder the others. What was accepted is in the store when this returns, and every rule that was put
+        before it was called has seen it.
+
+        Raises `BusError` when nothing could be put at all (the bus is closed, a limit of the call) and `StoreError` when
+        the store could not write.
+        """
+        return self._run(self._hub.put(entries, self._name))
+
+    def publish(
+        self,
+        *,
+        source: str,
+        detail_type: str,
+        detail: Any,
+        time: datetime | float | str | None = None,
+        resources: Sequence[str] = (),
+    ) -> str:
+        """Puts one event on this bus and gives its id. What `put_events` answers as an error of the entry, this raises
+        as `BusError`."""
+        entry = as_entry(source, detail_type, detail, time, resources)
+        return the_id(self._run(self._hub.put([entry], self._name)))
+
+    # Dead letters.
+
+    def dead_letters(
+        self,
+        *,
+        rule: str | None = None,
+        target: str | None = None,
+        reason: str | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[DeadLetter]:
+        """The dead letters of this bus, oldest first: at most `limit` with an id beyond `after`, of one rule, target or
+        reason if that is given."""
+        return self._hub.dead_letters(self._name, rule, target, reason, after, limit)
+
+    def redrive(
+        self,
+        *,
+        rule: str | None = None,
+        target: str | None = None,
+        reason: str | None = None,
+        where: Callable[[DeadLetter], bool] | None = None,
+        rate_per_s: float | None = None,
+        dry_run: bool = False,
+    ) -> RedriveResult:
+        """Sends dead letters of this bus again, oldest first: each a new delivery of the same event (with its id) to the
+        same target, with all its tries before it. Blocks until they are sent, not until they are delivered.
+
+        `rule`, `target`, `reason` and `where` choose; `rate_per_s` bounds the speed; `dry_run` only counts.
+        """
+        self._hub.check_open()
+        chosen = letter_filter(self._name, rule, target, reason, where)
+        return self._hub.dispatcher.redrive(chosen, rate_per_s=rate_per_s, dry_run=dry_run)
+
+    # The end.
+
+    def wait_idle(self, timeout_s: float | None = None) -> bool:
+        """Waits until no delivery of any bus of the hub is pending, retries included; whether that was in time."""
+        return self._hub.dispatcher.wait_idle(timeout_s)
+
+    def close(self, timeout_s: float | None = None) -> CloseReport:
+        """Lets nothing new in, delivers what is pending, and lets go of everything. Again: gives the same report.
+
+        Waits for deliveries that can be made now, at most `timeout_s`, not for retries that lie ahead. What is left
+        stays in a durable store; with a memory store it is lost, which a `RulebusWarning` says. Closes the hub: every
+        other handle on it is closed, too. A handler that calls this does not wait for its own delivery.
+        """
+        return self._run(self._hub.close(timeout_s))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+    # How a thread waits.
+
+    def _run(self, work: Work[R]) -> R:
+        return run(work, self._on_loop)
+
+    def _sweep(self) -> None:
+        self._run(self._hub.close_idle_targets())
+
+    def _on_loop(self, make: Callable[[], Awaitable[Any]]) -> Any:
+        import asyncio
+
+        async def awaited() -> Any:
+            return await make()
+
+        loop = self._loop_driver().loop
+        return asyncio.run_coroutine_threadsafe(awaited(), loop).result()
+
+    def _loop_driver(self) -> LoopDriver:
+        hub = self._hub
+        if hub.loop is None:
+            from rulebus.delivery.loop import LoopDriver
+
+            hub.loop, hub.owns_loop = LoopDriver(hub.dispatcher, hub.clock), True
+        return hub.loop
+
+
+def as_entry(
+    source: str, detail_type: str, detail: Any, time: datetime | float | str | None, resources: Sequence[str]
+) -> dict[str, Any]:
+    """What `publish` was given, as an entry."""
+    entry = {"Source": source, "DetailType": detail_type, "Detail": detail}
+    if time is not None:
+        entry["Time"] = time
+    if resources:
+        entry["Resources"] = resources if isinstance(resources, str) else list(resources)
+    return entry
+
+
+_CODES = {
+    "InvalidArgument": "invalid-argument",
+    "MalformedDetail": "malformed-detail",
+    "NotAuthorizedForSourceException": "source-reserved",
+    "QueueFull": "queue-full",
+}
+
+
+def the_id(result: PutResult) -> str:
+    """The id of the only event, or its error as an exception."""
+    (entry,) = result
+    if entry.event_id is not None:
+        return entry.event_id
+    message = str(entry.error_message)
+    said = f"{message.rstrip('.')}: {entry.reason}" if entry.reason else message.rstrip(".")
+    error = refusal(_CODES[str(entry.error_code)], said)
+    error.aws_message = message
+    raise error

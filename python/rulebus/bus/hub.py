@@ -1,0 +1,439 @@
+"""The hub: what all handles of a bus share. Store, dispatcher, rules, and the way of an event through them.
+
+Publishing is written as a generator that yields what it has to wait for (see `waits`), so that the threaded and the
+asynchronous facade are a few lines each. INVARIANT: an event is accepted when the store has it, and only then do
+deliveries begin; whatever fails before that gives its places in the queues back.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Literal
+
+from rulebus.attempt import Failure
+from rulebus.bus.closing import CloseReport
+from rulebus.bus.envelope import Envelopes
+from rulebus.bus.limits import BusLimits
+from rulebus.bus.names import bus_arn, rule_arn
+from rulebus.bus.publishing import Draft, Ids, Publisher, Routed, Work, new_ids
+from rulebus.bus.refusals import refusal
+from rulebus.bus.result import EntryFault, PutResult
+from rulebus.bus.rule_book import RuleBook
+from rulebus.bus.subscribing import TargetMaker
+from rulebus.bus.ticker import Ticker, TickerThread
+from rulebus.bus.waits import Blocking, Durable, OnLoop, Until
+from rulebus.bus.waits import Work as Steps
+from rulebus.clock import Clock, SystemClock
+from rulebus.dead_letter import DeadLetter
+from rulebus.delivery.calls import in_handler
+from rulebus.delivery.dispatcher import Dispatcher
+from rulebus.errors import RulebusWarning
+from rulebus.schedule import Schedule
+from rulebus.statistics import BusStatistics
+from rulebus.stores.memory import MemoryStore
+from rulebus.stores.protocol import Changes, Store
+from rulebus.targets.bus import BusTarget
+from rulebus.targets.protocol import Delivery, Outcomes, Target
+from rulebus.targets.registry import TargetRegistry
+
+if TYPE_CHECKING:
+    from rulebus.delivery.loop import LoopDriver
+    from rulebus.delivery.threads import ThreadDriver
+
+__all__ = ["Hub", "letter_filter"]
+
+class Hub:
+    """Buses over one store and one dispatcher."""
+
+    def __init__(
+        self,
+        *,
+        store: Store | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        limits: BusLimits | None = None,
+        account: str = "000000000000",
+        region: str = "local",
+        max_pending: int | None = None,
+        when_full: Literal["wait", "refuse"] = "wait",
+        put_timeout_s: float | None = None,
+        registry: TargetRegistry | None = None,
+    ) -> None:
+        if when_full not in ("wait", "refuse"):
+            raise refusal("bus-option", f"when_full is 'wait' or 'refuse', not {when_full!r}")
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self.store: Store = MemoryStore() if store is None else store
+        self.limits = BusLimits() if limits is None else limits
+        self.account = account
+        self.region = region
+        self._when_full = when_full
+        self._put_timeout_s = put_timeout_s
+        self._pid = os.getpid()
+        self.is_draining = False
+        self.is_closed = False
+        self._closing = threading.Lock()
+        self._report: CloseReport | None = None
+        self._waiting_for_end: list[Callable[[], None]] = []
+        self.threads: ThreadDriver | None = None
+        """Calls ordinary targets."""
+        self.loop: LoopDriver | None = None
+        """Calls asynchronous targets; None before there are any."""
+        self.owns_loop = False
+        """Whether that has a loop of its own."""
+        self.turn_ends = 0.0
+        """When puts that never waited let others on the loop have their turn."""
+        self.sweeps: set[object] = set()
+        """Tasks that close targets, held so that they are not forgotten."""
+        self.on_async_target: Callable[[], object] = _nothing
+        """Called when an asynchronous target was put: sees to it that there is something to call it."""
+        self.store_error: BaseException | None = None
+        """The last error of the store, which the dispatcher goes on trying about."""
+        self.dispatcher = Dispatcher(
+            self.store, self.clock, max_pending=max_pending, on_error=self._note_error
+        )
+        self.dispatcher.recover(self.store.recover())
+        self.ticker = Ticker(self.clock, self.store, self._tick)
+        self._ticking = TickerThread(self.ticker, self.clock)
+        self.registry = TargetRegistry() if registry is None else registry
+        self.maker = TargetMaker(self.clock, self.open_target)
+        self.book = RuleBook(
+            self.dispatcher,
+            self.limits,
+            self.maker,
+            self.rule_arn,
+            self._schedule,
+            lambda: self.on_async_target(),
+            owner=self,
+        )
+        self.envelopes = Envelopes(account, region)
+        self.publisher = Publisher(
+            self.book, self.dispatcher, self.limits, self.clock, ids or new_ids, self.envelopes
+        )
+
+    # State.
+
+    def check_open(self) -> None:
+        """Raises `BusError` if nothing can be put any more."""
+        if self.is_closed or (self.is_draining and not in_handler()):
+            raise refusal("bus-closed", "this bus was closed")
+        if self._pid != os.getpid():
+            raise refusal(
+                "forked", f"this bus belongs to process {self._pid}, and this is its fork {os.getpid()}"
+            )
+
+    def bus_arn(self, bus: str) -> str:
+        """A bus's ARN, as AWS would write it."""
+        return bus_arn(self.region, self.account, bus)
+
+    def rule_arn(self, bus: str, rule: str) -> str:
+        """A rule's ARN, as AWS would write it."""
+        return rule_arn(self.region, self.account, bus, rule)
+
+    def statistics(self, bus: str) -> BusStatistics:
+        """What happened on a bus."""
+        rules = self.book.bus(bus)
+        targets = tuple(one for one in self.dispatcher.statistics() if one.bus == rules.name)
+        return BusStatistics(
+            bus=rules.name,
+            events=rules.events,
+            refused=rules.refused,
+            dropped=rules.dropped,
+            matched=rules.matched,
+            unmatched=rules.unmatched,
+            targets=targets,
+        )
+
+    def _note_error(self, error: BaseException) -> None:
+        self.store_error = error
+
+    def open_target(self, text: str) -> Target:
+        """The target that a string names: a bus of this hub by its ARN, or whatever the registry knows."""
+        if text.startswith("arn:") and ":event-bus/" in text:
+            return BusTarget(self.book.bus(text).name, self, self.forward)
+        return self.registry.open(text)
+
+    # Publishing.
+
+    def put(self, entries: Iterable[Mapping[str, Any]], home: str) -> Steps[PutResult]:
+        """Puts entries on a bus."""
+        self.check_open()
+        if isinstance(entries, Mapping | str | bytes) or not isinstance(entries, Iterable):
+            raise TypeError(f"put_events takes a list of entries (dicts), not {type(entries).__name__}")
+        listed = entries if isinstance(entries, Sequence) else list(entries)
+        rules = self.book.bus(home)
+        draft = self.publisher.draft(listed, rules)
+        yield from self.publish(draft)
+        if draft.faults:
+            rules.count_refused(len(draft.faults))
+        return PutResult(draft.ids, draft.faults, draft.generation)
+
+    def publish(self, draft: Draft) -> Steps[None]:
+        """Routes, stores and hands over the events of a draft; those that found no room are refused in it."""
+        wait = self._when_full == "wait" and not in_handler()
+        over: float | None = None
+        written: list[Future[None]] = []
+        if not draft.groups:
+            draft.generation = self.book.generation
+        while draft.groups:
+            routed = self.publisher.route(draft, last=not wait)
+            future = self._commit(routed)
+            if future is not None:
+                written.append(future)
+            if not routed.blocked:
+                break
+            if not wait:
+                self._refuse_rest(draft, routed)
+                break
+            now = self.clock.monotonic()
+            if over is None and self._put_timeout_s is not None:
+                over = now + self._put_timeout_s
+            left = None if over is None else max(0.0, over - now)
+            wait = yield self._room_for(routed, left)
+            wait = wait and not self.is_draining
+        for future in written:
+            yield Durable(future)
+
+    def _commit(self, routed: Routed) -> Future[None] | None:
+        """Gives what has its places to the store, and to the dispatcher when the store has it."""
+        work = routed.work
+        changes = routed.changes
+        future: Future[None] | None = None
+        if changes.appended or changes.archived:
+            try:
+                future = self.store.write(changes)
+            except BaseException:
+                self.dispatcher.release([states for _, states in work])
+                raise
+            if future is None:
+                if work:
+                    self.dispatcher.accept(work)
+            else:
+                future.add_done_callback(lambda done: self._arrived(done, work))
+        for bus, events, matched, unmatched in routed.counts:
+            bus.count(events, matched, unmatched)
+        return future
+
+    def _arrived(self, future: Future[None], work: Work) -> None:
+        """The store answered. In its thread, so that events are handed over in the order in which it took them."""
+        if future.cancelled() or future.exception() is not None:
+            self.dispatcher.release([states for _, states in work])
+        elif work:
+            self.dispatcher.accept(work)
+
+    def _room_for(self, routed: Routed, timeout_s: float | None) -> Until:
+        """Until each subscription of the first event that was held up has room."""
+        states = routed.blocked[0]
+        return Until(lambda callback: self.dispatcher.when_room(states, callback), timeout_s)
+
+    def _refuse_rest(self, draft: Draft, routed: Routed) -> None:
+        """What is left in the draft found a queue full, and nobody waits."""
+        blocked = iter(routed.blocked)
+        for _, _, places in draft.groups:
+            for place in places:
+                full = [state for state in next(blocked) if state.pending >= state.max_pending]
+                names = ", ".join(f"{state.key[1]}/{state.key[2]}" for state in full) or "a target"
+                draft.refuse(
+                    place, EntryFault("QueueFull", f"Too many deliveries are pending for {names}; put it again later.")
+                )
+        draft.groups = []
+
+    def forward(self, bus: str, deliveries: Sequence[Delivery]) -> Outcomes:
+        """Takes events from a rule of another bus. Blocks until they are stored, never for room."""
+        if self.is_closed:
+            return [Failure("retryable", "BUS_CLOSED", f"bus {bus} was closed")] * len(deliveries)
+        rules = self.book.find_bus(bus)
+        if rules is None:
+            return [Failure("permanent", "UNKNOWN_BUS", f"there is no bus called {bus}")] * len(deliveries)
+        most = self.limits.max_hops
+        looping = [delivery.event.hops >= most for delivery in deliveries]
+        events = [delivery.event for delivery in deliveries if delivery.event.hops < most]
+        draft = self.publisher.forwarded(rules, events)
+        routed = self.publisher.route(draft, last=True)
+        future = self._commit(routed)
+        if routed.blocked:
+            self._refuse_rest(draft, routed)
+        if future is not None:
+            future.result()
+        if not draft.faults and len(events) == len(deliveries):
+            return None
+        return _forward_outcomes(looping, draft, most)
+
+    # Schedules.
+
+    def _schedule(self, bus: str, rule: str, schedule: Schedule | None, catch_up: bool) -> None:
+        if schedule is None:
+            self.ticker.remove(bus, rule)
+        else:
+            self.ticker.put(bus, rule, schedule, catch_up=catch_up)
+            self._ticking.wake()
+
+    def _tick(self, bus: str, rule: str, at: float) -> None:
+        """Makes the event of a tick: for the targets of its rule, whatever the queues hold, since nobody could wait."""
+        with self.book.standstill():
+            rules = self.book.find_bus(bus)
+            entry = None if rules is None else rules.entries.get(rule)
+            if rules is None or entry is None or self.is_closed:
+                return
+            event = self.publisher.scheduled(rules, self.rule_arn(bus, rule), at)
+            states = entry.route.states
+            routed = Routed()
+            routed.counts.append((rules, 1, 1, 0))
+            if states:
+                routed.work.append((event, states))
+                routed.changes = Changes(appended=[(event, entry.route.numbers)])
+                self.dispatcher.reserve([states], over=True)
+        self._commit(routed)
+
+    # Dead letters.
+
+    def dead_letters(
+        self, bus: str, rule: str | None, target: str | None, reason: str | None, after: int, limit: int
+    ) -> list[DeadLetter]:
+        """Dead letters of a bus, by id. Reads the store."""
+        chosen = letter_filter(bus, rule, target, reason, None)
+        found: list[DeadLetter] = []
+        while len(found) < limit:
+            page = self.store.dead_letters(after, 1000)
+            if not page:
+                break
+            after = page[-1].id
+            found.extend(letter for letter in page if chosen(letter))
+        return found[:limit]
+
+    # The end.
+
+    def close(self, timeout_s: float | None) -> Steps[CloseReport]:
+        """Lets nothing new in, waits for what can be delivered now, and lets go of everything."""
+        inside = in_handler()
+        with self._closing:
+            first, self.is_draining = not self.is_draining, True
+        if not first:
+            if not inside:
+                yield Until(self._when_closed, timeout_s)
+            return self._report if self._report is not None else self._leftover(0)
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+
+        def left() -> float | None:
+            return None if end is None else max(0.0, end - time.monotonic())
+
+        yield Blocking(self._ticking.close)
+        if not inside:  # The handler's own delivery would never end.
+            yield Until(lambda callback: self.dispatcher.when_idle(callback, retries=False), left())
+        running = 0
+        loop, threads = self.loop, self.threads
+        if loop is not None:
+            running += yield OnLoop(lambda: loop.stop_async(left()))
+        if threads is not None:
+            running += yield Blocking(lambda: threads.stop(left()))
+        for target in self.book.care.all():
+            yield from self._close_target(target)
+        if loop is not None and self.owns_loop:
+            yield Blocking(loop.stop)
+        report: CloseReport = yield Blocking(lambda: self._end(running, left()))
+        return report
+
+    def _when_closed(self, callback: Callable[[], None]) -> Callable[[], None]:
+        with self._closing:
+            if self._report is None:
+                self._waiting_for_end.append(callback)
+                return lambda: None
+        callback()
+        return lambda: None
+
+    def _close_target(self, target: Target) -> Steps[None]:
+        try:
+            answer = yield Blocking(target.close)
+            if inspect.isawaitable(answer):
+                awaitable = answer
+                yield OnLoop(lambda: awaitable)
+        except Exception:
+            logging.getLogger("rulebus").exception("closing the target %s failed", target.describe())
+
+    def close_idle_targets(self) -> Steps[None]:
+        """Closes targets that nothing leads to any more."""
+        with self.book.standstill():
+            idle = self.book.care.idle()
+        for target in idle:
+            yield from self._close_target(target)
+
+    def _leftover(self, running: int) -> CloseReport:
+        left = tuple(one for one in self.dispatcher.statistics() if one.pending or one.in_flight)
+        pending = sum(one.pending + one.in_flight for one in left)
+        letters = 0 if self.is_closed else self.store.count_dead_letters()
+        return CloseReport(pending, running, self.store.durable, letters, left)
+
+    def _end(self, running: int, timeout_s: float | None) -> CloseReport:
+        self.dispatcher.flush(timeout_s)
+        report = self._leftover(running)
+        self.is_closed = True
+        self.store.close()
+        with self._closing:
+            self._report = report
+            waiting, self._waiting_for_end = self._waiting_for_end, []
+        for callback in waiting:
+            callback()
+        if report.lost:
+            names = ", ".join(f"{one.rule}/{one.target} ({one.pending + one.in_flight})" for one in report.targets)
+            warnings.warn(
+                f"a bus with a memory store was closed with {report.lost} deliveries that had not ended: {names}; "
+                "they are lost. Wait for them with wait_idle(), or use a durable store",
+                RulebusWarning,
+                stacklevel=5,
+            )
+        return report
+
+
+def _nothing() -> None:
+    pass
+
+
+def letter_filter(
+    bus: str,
+    rule: str | None,
+    target: str | None,
+    reason: str | None,
+    where: Callable[[DeadLetter], bool] | None,
+) -> Callable[[DeadLetter], bool]:
+    """Whether a dead letter is one of those asked for."""
+
+    def chosen(letter: DeadLetter) -> bool:
+        return (
+            letter.event.bus == bus
+            and rule in (None, letter.rule)
+            and target in (None, letter.target)
+            and reason in (None, letter.reason)
+            and (where is None or where(letter))
+        )
+
+    return chosen
+
+
+def _forward_outcomes(looping: list[bool], draft: Draft, most: int) -> list[Failure | None]:
+    outcomes: list[Failure | None] = []
+    place = 0
+    for loops in looping:
+        if loops:
+            outcomes.append(
+                Failure(
+                    "permanent",
+                    "LOOP",
+                    f"the event was forwarded {most} times (max_hops); rules forward it in a cycle, see EventBus.cycles()",
+                )
+            )
+            continue
+        fault = draft.faults.get(place)
+        place += 1
+        if fault is None:
+            outcomes.append(None)
+        elif fault.code == "QueueFull":
+            outcomes.append(Failure("throttled", "QUEUE_FULL", fault.message, retry_after_s=1.0))
+        else:
+            outcomes.append(Failure("permanent", "INVALID_EVENT", fault.message))
+    return outcomes

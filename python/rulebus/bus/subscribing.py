@@ -1,0 +1,133 @@
+"""Makes subscriptions of whatever may stand where a target is expected: functions, buses, targets, URLs.
+
+Also checks the options of a subscription, and finds ids for targets that were given none. Relies on `rule`,
+`targets`, `refusals` and `names`. Changes nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from rulebus.bus.names import check_target_id, tame
+from rulebus.bus.refusals import refusal
+from rulebus.clock import Clock
+from rulebus.rule import Subscription
+from rulebus.targets.bus import BusTarget
+from rulebus.targets.function import FunctionTarget
+from rulebus.targets.protocol import Target
+
+__all__ = ["AsTarget", "Forwards", "TargetLike", "TargetMaker", "check_subscription"]
+
+
+@runtime_checkable
+class Forwards(Protocol):
+    """What can be forwarded to: an `EventBus` or `AsyncEventBus`."""
+
+    def as_target(self) -> BusTarget:
+        """The bus as a target."""
+
+
+AsTarget: TypeAlias = "Target | Forwards | Callable[..., Any] | str"
+"""A target, or what one can be made of."""
+TargetLike: TypeAlias = "Subscription | AsTarget"
+"""What `put_targets` takes."""
+
+class TargetMaker:
+    """Makes targets and subscriptions for one hub."""
+
+    __slots__ = ("_clock", "_open")
+
+    def __init__(self, clock: Clock, open_target: Callable[[str], Target]) -> None:
+        self._clock = clock
+        self._open = open_target
+
+    def target(self, given: Any) -> Target:
+        """The target that is meant."""
+        if isinstance(given, Target):
+            return given
+        if isinstance(given, Forwards):
+            return given.as_target()
+        if isinstance(given, str):
+            return self._open(given)
+        if callable(given) and not isinstance(given, type):
+            return FunctionTarget(given, clock=self._clock)
+        raise refusal("target-kind", f"{given!r} is no target")
+
+    def subscriptions(self, given: Iterable[Any], taken: Collection[Subscription]) -> list[Subscription]:
+        """A subscription for each; ids that are not given are made of the targets' names.
+
+        The same function given again to a rule gets the id that it has there (`taken` are the rule's subscriptions), so
+        putting it again changes it instead of doubling it; within one call the same function twice is two targets.
+        """
+        found: list[Subscription] = []
+        by_id = {subscription.id: subscription for subscription in taken}
+        used: set[str] = set()
+        for one in given:
+            if isinstance(one, Subscription):
+                letters = None if one.dead_letter is None else self.target(one.dead_letter)
+                subscription = dataclasses.replace(one, target=self.target(one.target), dead_letter=letters)
+            else:
+                target = self.target(one)
+                subscription = Subscription(target=target, id=_free_id(target, by_id, used))
+            check_subscription(subscription)
+            if subscription.id in used:
+                raise refusal("target-twice", f"two targets have the id {subscription.id!r}")
+            used.add(subscription.id)
+            found.append(subscription)
+        return found
+
+
+def _free_id(target: Target, taken: dict[str, Subscription], used: Collection[str]) -> str:
+    if isinstance(target, FunctionTarget):
+        base = tame(target.name, "function")
+    else:
+        base = tame(target.describe().replace(" ", "-"), "target")
+    id, number = base, 1
+    while id in used or (id in taken and not _same(taken[id].target, target)):
+        number += 1
+        id = f"{base}-{number}"
+    return id
+
+
+def _same(one: Target, other: Target) -> bool:
+    """Whether two targets lead to the same place."""
+    if isinstance(one, FunctionTarget) and isinstance(other, FunctionTarget):
+        return bool(one.function == other.function)
+    if isinstance(one, BusTarget) and isinstance(other, BusTarget):
+        return one.bus == other.bus and one.owner is other.owner
+    return one is other
+
+
+def check_subscription(subscription: Subscription) -> None:
+    """Raises `BusError` for what a subscription cannot have."""
+    s = subscription
+    check_target_id(s.id)
+    inputs = [name for name in ("input", "input_path", "input_transformer") if getattr(s, name) is not None]
+    if inputs and isinstance(s.target, BusTarget):
+        raise refusal("input-for-bus", f"target {s.id!r} is a bus and has {inputs[0]}")
+    for name in ("concurrency", "batch_size", "max_pending"):
+        count = getattr(s, name)
+        if count is None and name == "max_pending":
+            continue
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise _option(s, name, "a whole number from 1")
+    for name in ("batch_window_s", "deduplicate_s"):
+        seconds = getattr(s, name)
+        if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
+            raise _option(s, name, "a number of seconds from 0")
+    for name in ("rate_per_s", "timeout_s"):
+        value = getattr(s, name)
+        if value is not None and (not isinstance(value, int | float) or not 0 < value < float("inf")):
+            raise _option(s, name, "None or a number above 0")
+    for code, kind in s.failure_kinds.items():
+        if kind not in ("permanent", "retryable", "throttled"):
+            raise _option(s, "failure_kinds", f"permanent, retryable or throttled for {code!r}", kind)
+
+
+def _option(subscription: Subscription, name: str, expected: str, value: Any = ...) -> Exception:
+    given = getattr(subscription, name) if value is ... else value
+    return refusal(
+        "subscription-option", f"{name} of target {subscription.id!r} is {expected}, not {given!r}"
+    )

@@ -1,0 +1,348 @@
+"""The way out: the next call for a subscription, and what its target made of it.
+
+Relies on `door`, `staging`, `settling`. Must never hold the lock while it reads the store or calls a function of the
+user (a transform, `order_by`); whatever it took from a queue is in a job, back in the queue, or ended.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from rulebus.delivery import outcome as outcomes
+from rulebus.delivery.door import Door
+from rulebus.delivery.ordering import NO_KEY
+from rulebus.delivery.state import ABANDONED_MOST, Job, SubscriptionState, Waiting
+from rulebus.event import AcceptedEvent
+from rulebus.targets.protocol import Delivery
+from rulebus.transform.protocol import TransformError
+
+__all__ = ["Calls"]
+
+_DISCARD = 500
+"""Deliveries of a subscription that ended which become dead letters at once."""
+
+
+class Calls(Door):
+    """What drivers call."""
+
+    def wants_store(self, state: SubscriptionState) -> bool:
+        """Whether `take` would read the store first: a loop gives it to a thread then."""
+        with self._lock:
+            return self._durable and not state.staging and self._stager.reads_store(state)
+
+    def take(self, state: SubscriptionState, is_async: bool | None = None) -> Job | None:
+        """The next call for a subscription that was offered, or None. May read the store and call the subscription's
+        transform and `order_by`. Call ``job.target.deliver(job.deliveries)``, then `finish`. A driver says what kind
+        of targets it calls: the target may have been exchanged since the offer."""
+        clock = self._clock
+        while True:
+            mono = clock.monotonic()
+            items: list[Waiting | AcceptedEvent] | None = None
+            events: list[AcceptedEvent] = []
+            offers: list[SubscriptionState] = []
+            with self._lock:
+                if is_async is not None and state.is_async is not is_async:
+                    break
+                state.offered = False
+                queue = state.queue
+                if state.calls >= state.concurrency or state.staging or mono < state.paused_until:
+                    self._look(state, mono)
+                    return None
+                if (
+                    queue
+                    and not state.ready
+                    and not state.retries
+                    and state.key_of is None
+                    and state.bucket is None
+                    and state.closing is None
+                    and (state.batch_window_s <= 0.0 or len(queue) >= state.batch_size)
+                ):
+                    count = len(queue)
+                    if count <= state.batch_size:
+                        events = list(queue)
+                        queue.clear()
+                    else:
+                        count = state.batch_size
+                        events = [queue.popleft() for _ in range(count)] if count > 1 else [queue.popleft()]
+                    state.left += count
+                    if self._durable:
+                        self._resident -= count
+                else:
+                    limit = self._limit(state, mono)
+                    state.ripen(mono)
+                    if limit and self._stager.wanted(state, limit):
+                        state.staging = True
+                    else:
+                        items = self._select(state, limit, mono)
+                        count = len(items)
+                        if not count:
+                            self._look(state, mono)
+                            return None
+                if not state.staging:
+                    state.calls += 1
+                    state.in_flight += count
+                    state.window_from = None
+                    if state.calls < state.concurrency and self._look(state, mono):
+                        offers.append(state)
+            if state.staging:
+                self._stage(state)
+                continue
+            if offers:
+                self._offer(offers)
+            job = self._plain(state, events, mono) if items is None else self._mixed(state, items, mono)
+            if job is not None:
+                return job
+        self._offer([state])
+        return None
+
+    def _stage(self, state: SubscriptionState) -> None:
+        before = len(state.queue)
+        self._stager.run(state)
+        if self._durable:
+            with self._lock:
+                self._resident += len(state.queue) - before
+
+    def _limit(self, state: SubscriptionState, mono: float) -> int:
+        if state.closing == "dead_letter":
+            return _DISCARD
+        limit = state.batch_size
+        return limit if state.bucket is None else min(limit, state.bucket.available(mono))
+
+    def _select(self, state: SubscriptionState, limit: int, mono: float) -> list[Waiting | AcceptedEvent]:
+        items: list[Waiting | AcceptedEvent] = []
+        ready, queue = state.ready, state.queue
+        if (
+            state.batch_window_s > 0.0
+            and not state.retries
+            and len(ready) + len(queue) < min(limit, state.batch_size)
+            and state.window_from is not None
+            and mono - state.window_from < state.batch_window_s
+            and state.closing is None
+            and not any(waiting.attempts for waiting in ready)
+        ):
+            return items
+        while ready and len(items) < limit:
+            items.append(ready.popleft())
+        if state.key_of is None:
+            count = min(limit - len(items), len(queue))
+            items.extend([queue.popleft() for _ in range(count)])
+            state.left += count
+            if self._durable:
+                self._resident -= count
+        if state.bucket is not None and state.closing != "dead_letter":
+            state.bucket.spend(len(items), mono)
+        return items
+
+    def _plain(self, state: SubscriptionState, events: list[AcceptedEvent], mono: float) -> Job | None:
+        """A call with first tries alone."""
+        deadline = None if state.timeout_s is None else mono + state.timeout_s
+        origin = state.origin
+        wall = self._clock.now()
+        if state.transform is not None or state.letter_of is not None:
+            return self._mixed(state, list(events), mono)
+        if len(events) == 1:
+            event = events[0]
+            deliveries = [Delivery(event, event.body, origin, 1, deadline)]
+            job = Job(state, deliveries, None, [(event.accepted_at, 1)], mono, wall, deadline)
+        else:
+            deliveries = [Delivery(event, event.body, origin, 1, deadline) for event in events]
+            job = Job(state, deliveries, None, _runs(events), mono, wall, deadline)
+        return job if deadline is None else self._with_deadline(job)
+
+    def _mixed(
+        self, state: SubscriptionState, items: list[Waiting | AcceptedEvent], mono: float
+    ) -> Job | None:
+        """A call with retries, keys, or inputs that must be made; None if nothing of it can be delivered."""
+        if not self._fetch(state, items):
+            return None
+        wall = self._clock.now()
+        items = self._still_wanted(state, items, mono, wall)
+        deadline = None if state.timeout_s is None else mono + state.timeout_s
+        deliveries: list[Delivery] = []
+        kept: list[Waiting | None] = []
+        fresh: list[AcceptedEvent] = []
+        bad: list[tuple[AcceptedEvent, Waiting | None, Exception]] = []
+        transform, origin = state.transform, state.origin
+        for item in items:
+            waiting = item if isinstance(item, Waiting) else None
+            event = item.event if isinstance(item, Waiting) else item
+            assert event is not None
+            if state.letter_of is not None:
+                deliveries.append(self._letters.delivery(state, event, deadline))
+                kept.append(waiting)
+                continue
+            try:
+                input = event.body if transform is None else transform.apply(event, origin)
+            except Exception as error:
+                bad.append((event, waiting, error))
+                continue
+            attempts = 0 if waiting is None else len(waiting.attempts)
+            deliveries.append(Delivery(event, input, origin, attempts + 1, deadline))
+            kept.append(waiting)
+            if not attempts:
+                fresh.append(event)
+        if bad or not deliveries:
+            self._give_up_bad(state, bad, wall, over=not deliveries)
+        if not deliveries:
+            return None
+        plain = state.key_of is None and not any(kept)
+        job = Job(state, deliveries, None if plain else kept, _runs(fresh), mono, wall, deadline)
+        return job if deadline is None else self._with_deadline(job)
+
+    def _fetch(self, state: SubscriptionState, items: list[Waiting | AcceptedEvent]) -> bool:
+        """Fills in the events that were left to the store; if it cannot be read, everything goes back."""
+        missing = [item for item in items if isinstance(item, Waiting) and item.event is None]
+        if not missing:
+            return True
+        missing.sort(key=_seq)
+        try:
+            found = self._stager.fetch(array("q", (waiting.seq for waiting in missing)))
+        except Exception as error:
+            mono = self._clock.monotonic()
+            with self._lock:
+                state.ready.extendleft(
+                    item if isinstance(item, Waiting) else Waiting(item.seq, item) for item in reversed(items)
+                )
+                state.calls -= 1
+                state.in_flight -= len(items)
+                state.paused_until = mono + 1.0
+                self._look(state, mono)
+            self._on_error(error)
+            return False
+        for waiting, event in zip(missing, found, strict=True):
+            waiting.event = event
+        return True
+
+    def _still_wanted(
+        self, state: SubscriptionState, items: list[Waiting | AcceptedEvent], mono: float, wall: float
+    ) -> list[Waiting | AcceptedEvent]:
+        """Without what was delivered within the window, grew too old while it waited, or belongs to a subscription
+        that ended."""
+        wanted: list[Waiting | AcceptedEvent] = []
+        with self._lock:
+            for item in items:
+                waiting = item if isinstance(item, Waiting) else None
+                event = item.event if isinstance(item, Waiting) else item
+                assert event is not None
+                if state.closing == "dead_letter":
+                    reason = "the rule or target was removed, and its pending deliveries were to become dead letters"
+                    self._settler.drop(state, event, waiting, "UNSUBSCRIBED", reason, None, wall)
+                    continue
+                key = NO_KEY if waiting is None else waiting.key
+                if state.window is not None and state.window.has(event.id, mono):
+                    self._settler.skip(state, event.seq, key)
+                    continue
+                if waiting is not None and waiting.attempts:
+                    if waiting.born is None:
+                        waiting.born = mono - max(0.0, wall - event.accepted_at)
+                    if mono - waiting.born >= state.retry.maximum_event_age_in_seconds:
+                        last = waiting.attempts[-1].failure
+                        self._settler.drop(
+                            state, event, waiting, last.code, last.message, "MaximumEventAgeInSeconds", wall
+                        )
+                        continue
+                wanted.append(item)
+        return wanted
+
+    def _give_up_bad(
+        self,
+        state: SubscriptionState,
+        bad: list[tuple[AcceptedEvent, Waiting | None, Exception]],
+        wall: float,
+        over: bool,
+    ) -> None:
+        with self._lock:
+            for event, waiting, error in bad:
+                code, message, input = "TRANSFORM_ERROR", f"{type(error).__name__}: {error}", None
+                if isinstance(error, TransformError):
+                    code, message, input = error.code, error.message, error.input
+                self._settler.drop(state, event, waiting, code, message, None, wall, input)
+            if over:
+                state.calls -= 1
+        self._after([])
+
+    def _with_deadline(self, job: Job) -> Job | None:
+        state = job.state
+        with self._lock:
+            state.jobs[job] = None
+            # Calls that never come back hold threads: beyond a bound none is begun, but time goes on.
+            job.begun = state.abandoned < state.concurrency + ABANDONED_MOST
+            self._schedule(state, job.started if job.deadline is None else job.deadline)
+        return job if job.begun else None
+
+    def finish(self, job: Job, outcome: object = None) -> bool:
+        """Takes what a target returned (or the exception that it raised). True: the subscription has more to do, and
+        the caller will call `take` for it. A job whose time was up before is ignored."""
+        failures = outcomes.read(outcome, len(job.deliveries)) if outcome is not None else None
+        clock = self._clock
+        mono, wall = clock.monotonic(), clock.now()
+        state = job.state
+        with self._lock:
+            if job.over:
+                state.abandoned -= 1
+            else:
+                job.over = True
+                self._settler.settle(job, failures, mono, wall)
+            more = self._look(state, mono)
+        if self._ledger.waiting:
+            self._ledger.flush()
+        if state.letter_of is not None and self._letters.full and state.pending < _DISCARD:
+            self._letters.wanted = True
+            self._pump_letters()
+        if self._room or self._idle:
+            self._changed()
+        return more
+
+    def put_back(self, job: Job) -> None:
+        """A call that was taken is not made, or not waited for: its deliveries are pending again, first in line, and
+        nothing counts as a try."""
+        state = job.state
+        mono = self._clock.monotonic()
+        with self._lock:
+            if job.over:
+                return
+            job.over = True
+            count = len(job.deliveries)
+            state.calls -= 1
+            state.in_flight -= count
+            state.jobs.pop(job, None)
+            if state.letter_of is not None:
+                state.pending -= count  # They are in the store, and come again with the next start.
+                self._settler.pending -= count
+            else:
+                for place in range(count - 1, -1, -1):
+                    item = None if job.items is None else job.items[place]
+                    event = job.deliveries[place].event
+                    state.ready.appendleft(Waiting(event.seq, event) if item is None else item)
+            self._look(state, mono)
+            state.offered = False
+            state.quiet = True
+        self._after([])
+
+    def reoffer(self, state: SubscriptionState) -> None:
+        """`finish` said that there is more, but the caller will not take it: somebody else may."""
+        mono = self._clock.monotonic()
+        with self._lock:
+            state.offered = False
+            state.quiet = True
+            offers = [state] if self._look(state, mono) else []
+        self._offer(offers)
+
+
+def _runs(events: list[AcceptedEvent]) -> list[tuple[float, int]]:
+    runs: list[tuple[float, int]] = []
+    at, count = -1.0, 0
+    for event in events:
+        if event.accepted_at == at:
+            count += 1
+        else:
+            if count:
+                runs.append((at, count))
+            at, count = event.accepted_at, 1
+    if count:
+        runs.append((at, count))
+    return runs
+
+
+def _seq(waiting: Waiting) -> int:
+    return waiting.seq

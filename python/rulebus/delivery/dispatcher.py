@@ -1,0 +1,167 @@
+"""The dispatcher: which deliveries may begin, and what becomes of them. A state machine without threads and sleeps.
+
+The bus puts accepted events in (`reserve`, `accept`), drivers take calls out (`take`), make them, and say what came of
+them (`finish`); time is asked of the clock, and moves only when a driver calls `tick`. Everything waits in memory or,
+beyond a window and where the store is durable, as a number. One lock, held for no user's function and no I/O.
+Relies on the parts of `delivery`. INVARIANT: a delivery leaves only as a success, a dead letter or a skipped duplicate.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections.abc import Callable, Iterable
+
+from rulebus.dead_letter import DeadLetter
+from rulebus.delivery.calls import Calls
+from rulebus.delivery.redrive import RedriveResult, redrive
+from rulebus.delivery.staging import recovered
+from rulebus.delivery.state import Closing, SubscriptionState
+from rulebus.rule import Subscription
+from rulebus.statistics import TargetStatistics, total
+from rulebus.stores.protocol import Recovered, SubscriptionKey
+from rulebus.targets.protocol import Origin
+from rulebus.transform.protocol import Transform
+
+__all__ = ["Dispatcher"]
+
+
+class Dispatcher(Calls):
+    """Queues, order, retries, limits and dead letters of all subscriptions of a hub."""
+
+    # Subscriptions.
+
+    def recover(self, recovered: Recovered) -> None:
+        """Takes over what `Store.recover` found. The deliveries of a subscription begin when it is subscribed."""
+        with self._lock:
+            self._names.update(recovered.subscriptions)
+            for number, places in recovered.pending.items():
+                self._orphans[number] = (places, [])
+            for retry in recovered.retries:
+                self._orphans.setdefault(retry.subscription, ((), []))[1].append(retry)
+
+    def orphans(self) -> dict[SubscriptionKey, int]:
+        """Of subscriptions that were found in the store and are not subscribed (yet): how many deliveries wait."""
+        with self._lock:
+            return {
+                self._names[number]: _length(places) + len(retries)
+                for number, (places, retries) in self._orphans.items()
+            }
+
+    def subscribe(
+        self,
+        key: SubscriptionKey,
+        subscription: Subscription,
+        transform: Transform | None = None,
+        rule_arn: str = "",
+    ) -> SubscriptionState:
+        """Begins to deliver for a subscription, with what a store had pending for it. The same key again: new options,
+        the same queue and counters."""
+        number = self._store.number(key)
+        origin = Origin(*key, rule_arn)
+        most = subscription.max_pending if subscription.max_pending is not None else self._most
+        mono, wall = self._clock.monotonic(), self._clock.now()
+        with self._lock:
+            state = self._states.get(key)
+            if state is None:
+                state = SubscriptionState(key, number, subscription, transform, origin, most, self._clock)
+                self._states[key] = state
+            else:
+                state.configure(subscription, transform, origin, most, self._clock)
+                state.closing = None
+            self._letters.attach(state, self._clock)
+            self._adopt(state, mono, wall)
+            offers = [state] if self._look(state, mono) else []
+        self._offer(offers)
+        self._room_changed()
+        if subscription.dead_letter is not None:
+            if self._durable:
+                self._written()  # Whoever keeps the time reads the store.
+            else:
+                self._pump_letters()
+        return state
+
+    def _adopt(self, state: SubscriptionState, mono: float, wall: float) -> None:
+        places, retries = self._orphans.pop(state.number, ((), []))
+        before = len(state.tail)
+        state.tail.extend(places)
+        if state.key_of is not None:
+            state.recovered.extend(retries)
+        else:
+            for retry in retries:
+                state.arrange(recovered(retry, mono, wall, state))
+        state.left += len(retries)
+        count = len(state.tail) - before + len(retries)
+        state.pending += count
+        self._settler.pending += count
+
+    def unsubscribe(self, key: SubscriptionKey, pending: Closing = "deliver") -> SubscriptionState | None:
+        """Ends a subscription; the caller lets no further event to it. What is pending is delivered first, or becomes
+        dead letters with the reason ``UNSUBSCRIBED``; then its counters go to the totals. None: no such key."""
+        mono = self._clock.monotonic()
+        offers = []
+        with self._lock:
+            state = self._states.get(key)
+            if state is None:
+                return None
+            state.closing = pending
+            if pending == "dead_letter":
+                for waiting in state.retries:
+                    waiting.due = 0.0
+                heapq.heapify(state.retries)
+            if self._look(state, mono):
+                offers.append(state)
+        self._offer(offers)
+        return state
+
+    # Dead letters.
+
+    def redrive(
+        self,
+        where: Callable[[DeadLetter], bool] | None = None,
+        *,
+        rate_per_s: float | None = None,
+        dry_run: bool = False,
+        pause: Callable[[float], None] | None = None,
+    ) -> RedriveResult:
+        """Sends dead letters again, oldest first: each a new delivery of the same event to the same subscription; the
+        letter is deleted in the same write. `where` chooses; `pause` waits (seconds) where a rate is given. Blocks
+        until all are sent. Letters of subscriptions that are not there stay."""
+        return redrive(self._store, self._clock, self, where, rate_per_s, dry_run, pause)
+
+    def redriven(self, state: SubscriptionState) -> None:
+        """Counts one."""
+        with self._lock:
+            state.redriven += 1
+
+    # What is there.
+
+    def statistics(self) -> tuple[TargetStatistics, ...]:
+        """Of each subscription, in the order subscribed; one moment for all."""
+        now = self._clock.now()
+        with self._lock:
+            return tuple(state.statistics(now) for state in self._states.values())
+
+    def retired(self) -> TargetStatistics:
+        """The sum over subscriptions that ended."""
+        with self._lock:
+            return total(self._retired)
+
+    def state(self, key: SubscriptionKey) -> SubscriptionState | None:
+        """A subscription's state, if it is there."""
+        with self._lock:
+            return self._states.get(key)
+
+    @property
+    def pending(self) -> int:
+        """Deliveries that have not ended, dead letters on their way to a target included."""
+        return self._settler.pending
+
+    @property
+    def store_errors(self) -> int:
+        """Writes of the ledger that the store refused; each was or will be written again."""
+        return self._ledger.errors
+
+
+def _length(places: Iterable[int]) -> int:
+    return len(places) if isinstance(places, (array, tuple, list)) else sum(1 for _ in places)

@@ -1,0 +1,252 @@
+"""Calls of ``async`` targets, on an event loop: the caller's, or one of its own in a thread.
+
+For each subscription with work a few tasks, at most its `concurrency`, take calls and await them one after another: no
+task a delivery. Everything may be offered from any thread. Relies on `dispatcher` and asyncio. Must never read the
+store on the loop's thread, nor end a task without its delivery being settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from rulebus.clock import Clock
+from rulebus.delivery.dispatcher import Dispatcher
+from rulebus.delivery.state import Job, SubscriptionState
+
+__all__ = ["LoopDriver"]
+
+_TURN_S = 0.002
+"""How long a task takes calls that never wait, before others on the loop have their turn."""
+
+
+class LoopDriver:
+    """Makes the calls of a dispatcher's async targets.
+
+    With `loop` None it starts a loop of its own, in a daemon thread, when there is something to do.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        name: str = "rulebus",
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._loop = loop
+        self._own = loop is None
+        self._name = name
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._ready: deque[SubscriptionState] = deque()
+        self._called = False  # The loop was asked to come, and has not come yet.
+        self._tasks: dict[asyncio.Task[None], Job | None] = {}
+        self._given_up: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopping = False
+        listen: Callable[[Callable[[], None]], Callable[[], None]] | None = getattr(clock, "listen", None)
+        self._real = listen is None
+        self._unlisten = listen(self._wake) if listen is not None else None
+        dispatcher.connect(True, self._offered, self._wake)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop, started if it is the driver's own."""
+        loop = self._loop
+        if loop is None:
+            with self._lock:
+                if self._loop is None:
+                    self._loop = asyncio.new_event_loop()
+                    self._thread = threading.Thread(
+                        target=self._run_own, args=(self._loop,), name=f"{self._name}-loop", daemon=True
+                    )
+                    self._thread.start()
+                loop = self._loop
+        return loop
+
+    @staticmethod
+    def _run_own(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            loop.close()
+
+    # What the dispatcher calls, from any thread.
+
+    def _offered(self, states: list[SubscriptionState]) -> None:
+        self._ready.extend(states)
+        self._call(self.loop)
+
+    def _wake(self) -> None:
+        # Before the first offer there is no loop of its own, and then nothing that time could change but what a
+        # store had: a retry that is due in the future starts it.
+        loop = self._loop
+        if loop is not None:
+            self._call(loop)
+        elif self._dispatcher.has_timers(True):
+            self._call(self.loop)
+
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._called or self._stopping:
+            return
+        self._called = True
+        try:
+            loop.call_soon_threadsafe(self._come)
+        except RuntimeError:
+            self._called = False  # The loop is closed: what was offered stays pending.
+
+    # On the loop.
+
+    def _come(self) -> None:
+        """Time and offers, looked after."""
+        self._called = False
+        if self._stopping:
+            return
+        self._dispatcher.tick(True)
+        ready = self._ready
+        for _ in range(len(ready)):
+            state = ready.popleft()
+            task = self.loop.create_task(self._deliver(state), name=f"{self._name} {'/'.join(state.key)}")
+            self._tasks[task] = None
+            task.add_done_callback(self._done)
+        if ready:
+            self._call(self.loop)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._real and not self._stopping:
+            due = self._dispatcher.next_due(True)
+            if due is not None:
+                wait = max(0.0, due - self._clock.monotonic())
+                self._timer = self.loop.call_later(wait, self._come)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        job = self._tasks.pop(task, None)
+        self._given_up.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if job is not None:
+            # The task was ended from outside in the midst of a call.
+            reason = error or RuntimeError("the task of this call was cancelled")
+            if self._dispatcher.finish(job, reason):
+                self._ready.append(job.state)
+                self._call(self.loop)
+
+    async def _deliver(self, state: SubscriptionState) -> None:
+        dispatcher, loop = self._dispatcher, self.loop
+        task = asyncio.current_task()
+        assert task is not None
+        turn_ends = loop.time() + _TURN_S
+        while True:
+            if dispatcher.wants_store(state):
+                job = await self._take_elsewhere(state)
+            else:
+                job = dispatcher.take(state, True)
+            if job is None:
+                return
+            if self._stopping:
+                dispatcher.put_back(job)
+                return
+            self._tasks[task] = job
+            if job.deadline is not None:
+                job.on_expire = self._expired
+            outcome: object
+            try:
+                answer = job.target.deliver(job.deliveries)
+                outcome = await answer if inspect.isawaitable(answer) else answer
+            except asyncio.CancelledError as error:
+                outcome = error
+                if not job.over and task.cancelling():
+                    raise  # The loop is shut down: `_done` settles it.
+                if task.cancelling():
+                    task.uncancel()
+            except BaseException as error:
+                outcome = error
+            self._tasks[task] = None
+            self._given_up.discard(task)
+            if not dispatcher.finish(job, outcome):
+                return
+            if loop.time() >= turn_ends:
+                await asyncio.sleep(0)
+                turn_ends = loop.time() + _TURN_S
+
+    async def _take_elsewhere(self, state: SubscriptionState) -> Job | None:
+        """`Dispatcher.take` in a thread, since it reads the store."""
+        dispatcher = self._dispatcher
+        taking = self.loop.run_in_executor(None, dispatcher.take, state, True)
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+
+            def put_back(taken: asyncio.Future[Job | None]) -> None:
+                job = None if taken.cancelled() or taken.exception() else taken.result()
+                if job is not None:
+                    dispatcher.put_back(job)
+
+            taking.add_done_callback(put_back)
+            raise
+
+    def _expired(self, job: Job) -> None:
+        """The job's time was up: its await is cancelled. One that does not let itself be cancelled is left alone."""
+        for task, current in self._tasks.items():
+            if current is job:
+                self._given_up.add(task)
+                task.cancel("the delivery's time is up")
+                return
+
+    # The end.
+
+    @property
+    def running(self) -> int:
+        """Calls that have not come back."""
+        return sum(job is not None for job in self._tasks.values())
+
+    async def stop_async(self, timeout_s: float | None = None) -> int:
+        """Begins no further call, and waits for those that run; then cancels the rest, which stay pending. How many
+        those were. To be awaited on the driver's loop."""
+        self._stopping = True
+        if self._unlisten is not None:
+            self._unlisten()
+        current = asyncio.current_task()
+        tasks = {task for task in self._tasks if task is not current} - self._given_up
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+        left = [task for task in self._tasks if task is not current and self._tasks[task] is not None]
+        for task in left:
+            job = self._tasks[task]
+            if job is not None:
+                self._tasks[task] = None
+                self._dispatcher.put_back(job)
+            task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await asyncio.sleep(0)
+        return len(left)
+
+    def stop(self, timeout_s: float | None = None) -> int:
+        """The same from a thread; ends the loop too, if it is the driver's own."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            self._stopping = True
+            return 0
+        on_loop = self._thread is threading.current_thread()
+        if on_loop:
+            self._stopping = True
+            return self.running
+        stopping: Coroutine[Any, Any, int] = self.stop_async(timeout_s)
+        left = asyncio.run_coroutine_threadsafe(stopping, loop).result()
+        if self._own and self._thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join(1.0)
+        return left

@@ -1,0 +1,133 @@
+"""Dead letters sent again: each becomes a new delivery of the same event to the same subscription.
+
+The new delivery and the end of the letter are one write, so that a crash loses neither and doubles neither. Relies on
+`stores`, `clock` and the dispatcher that is passed in. Must never touch a letter that it does not send.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rulebus.clock import Clock
+from rulebus.dead_letter import DeadLetter
+from rulebus.delivery.state import SubscriptionState
+from rulebus.event import AcceptedEvent
+from rulebus.stores.protocol import Changes, Store, SubscriptionKey
+
+__all__ = ["RedriveResult", "redrive"]
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RedriveResult:
+    """What a redrive did, or in a dry run would do."""
+
+    examined: int
+    """Letters looked at."""
+    matched: int
+    """Those chosen."""
+    sent: int
+    """Those sent again; in a dry run, those that would be."""
+    without_target: int
+    """Chosen, but the rule or target is not there: they stay."""
+    without_room: int
+    """Chosen, but the target's queue was full: they stay."""
+
+
+class _Door(Protocol):
+    def state(self, key: SubscriptionKey) -> SubscriptionState | None: ...
+    def reserve(self, routes: Sequence[Sequence[SubscriptionState]]) -> list[int] | None: ...
+    def release(self, routes: Sequence[Sequence[SubscriptionState]]) -> None: ...
+    def accept(self, batch: Sequence[tuple[AcceptedEvent, Sequence[SubscriptionState]]]) -> None: ...
+    def redriven(self, state: SubscriptionState) -> None: ...
+
+
+def redrive(
+    store: Store,
+    clock: Clock,
+    door: _Door,
+    where: Callable[[DeadLetter], bool] | None,
+    rate_per_s: float | None,
+    dry_run: bool,
+    pause: Callable[[float], None] | None,
+) -> RedriveResult:
+    """See `Dispatcher.redrive`."""
+    if rate_per_s is not None and not rate_per_s > 0:
+        raise ValueError(f"rate_per_s is more than 0 letters a second, not {rate_per_s!r}")
+    # Letters that come to be meanwhile are not sent: of those there are now, the ids come first.
+    left = store.count_dead_letters()
+    begun = clock.monotonic()
+    wait = pause if pause is not None else threading.Event().wait
+    examined = matched = sent = without_target = without_room = 0
+    cursor = 0
+    while left > 0:
+        page = store.dead_letters(cursor, min(_PAGE, left))
+        if not page:
+            break
+        left -= len(page)
+        examined += len(page)
+        cursor = page[-1].id
+        chosen = [letter for letter in page if where is None or where(letter)]
+        matched += len(chosen)
+        # A page at a time, or with a rate as many as may go in a tenth of a second.
+        size = len(chosen) or 1
+        if rate_per_s is not None:
+            size = max(1, min(size, int(rate_per_s / 10)))
+        for start in range(0, len(chosen), size):
+            part = chosen[start : start + size]
+            if dry_run:
+                there = sum(door.state(_key(letter)) is not None for letter in part)
+                sent += there
+                without_target += len(part) - there
+                continue
+            if rate_per_s is not None:
+                ahead = begun + sent / rate_per_s - clock.monotonic()
+                if ahead > 0:
+                    wait(ahead)
+            gone, nowhere, full = _send(store, clock, door, part)
+            sent += gone
+            without_target += nowhere
+            without_room += full
+    return RedriveResult(examined, matched, sent, without_target, without_room)
+
+
+def _key(letter: DeadLetter) -> SubscriptionKey:
+    return (letter.event.bus, letter.rule, letter.target)
+
+
+def _send(store: Store, clock: Clock, door: _Door, letters: list[DeadLetter]) -> tuple[int, int, int]:
+    found = [(letter, door.state(_key(letter))) for letter in letters]
+    going = [(letter, (state,)) for letter, state in found if state is not None]
+    nowhere = len(found) - len(going)
+    refused = set(door.reserve([states for _, states in going]) or ())
+    going = [pair for index, pair in enumerate(going) if index not in refused]
+    if not going:
+        return 0, nowhere, len(refused)
+    now = clock.now()
+    batch = [
+        (
+            # Accepted anew: its age, which bounds its retries, begins again.
+            AcceptedEvent(old.bus, old.id, old.body, now, old.hops, old.replay),
+            states,
+        )
+        for old, states in ((letter.event, states) for letter, states in going)
+    ]
+    changes = Changes(
+        appended=[(event, (states[0].number,)) for event, states in batch],
+        buried=[letter.id for letter, _ in going],
+    )
+    try:
+        future = store.write(changes)
+        if future is not None:
+            future.result()
+    except BaseException:
+        door.release([states for _, states in batch])
+        raise
+    for _, states in batch:
+        door.redriven(states[0])
+    door.accept(batch)
+    return len(batch), nowhere, len(refused)

@@ -1,0 +1,129 @@
+"""Events, tries and dead letters as bytes of the file, and back.
+
+An event: a checksum, the length of a head, the head (JSON: id, bus, when, hops, replay), the envelope as it is. Relies on
+`_json`. Must never alter an envelope, and never hand out one whose checksum is wrong.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+from rulebus import _json
+from rulebus.attempt import Attempt, Failure
+from rulebus.dead_letter import DeadLetter
+from rulebus.errors import StoreError
+from rulebus.event import AcceptedEvent
+
+__all__ = [
+    "pack_attempts",
+    "pack_event",
+    "pack_letter",
+    "unpack_attempts",
+    "unpack_event",
+    "unpack_letter",
+]
+
+_PREFIX = struct.Struct("<II")
+_PREFIX_BYTES = _PREFIX.size
+
+
+def _dumps(value: Any) -> bytes:
+    """JSON; text that has no UTF-8 form (a file name in an exception's message) is spelled with escapes instead."""
+    try:
+        return _json.dumps(value)
+    except TypeError:
+        return _json.dumps(_clean(value))
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    return value
+
+
+def pack_event(event: AcceptedEvent) -> bytes:
+    """The event without its place, which is the row's key. COST: 0.8 us for 1 kB."""
+    head = _dumps((event.id, event.bus, event.accepted_at, event.hops, event.replay))
+    body = event.body
+    checksum = zlib.crc32(body, zlib.crc32(head))
+    return b"".join((_PREFIX.pack(checksum, len(head)), head, body))
+
+
+def unpack_event(data: bytes, seq: int, place: str) -> AcceptedEvent:
+    """The event; `place` names it in the error when its bytes are not those that were written."""
+    try:
+        checksum, length = _PREFIX.unpack_from(data)
+        if zlib.crc32(memoryview(data)[_PREFIX_BYTES:]) != checksum:
+            raise ValueError("the checksum does not fit")
+        end = _PREFIX_BYTES + length
+        id, bus, accepted_at, hops, replay = _json.loads(data[_PREFIX_BYTES:end])
+        return AcceptedEvent(bus, id, data[end:], accepted_at, hops, replay, seq)
+    except (struct.error, ValueError) as error:
+        raise StoreError(
+            "store-damaged",
+            f"{place}: {error}; the file is damaged there, the rest can be read; restore it from a backup",
+        ) from None
+
+
+def _attempts(attempts: tuple[Attempt, ...]) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for attempt in attempts:
+        failure = attempt.failure
+        rows.append(
+            (
+                attempt.started_at,
+                attempt.duration_s,
+                failure.kind,
+                failure.code,
+                failure.message,
+                failure.status,
+                failure.retry_after_s,
+                failure.answer.decode("latin-1"),
+            )
+        )
+    return rows
+
+
+def _attempts_of(rows: list[list[Any]]) -> tuple[Attempt, ...]:
+    return tuple(
+        Attempt(started_at, duration_s, Failure(kind, code, message, status, wait, answer.encode("latin-1")))
+        for started_at, duration_s, kind, code, message, status, wait, answer in rows
+    )
+
+
+def pack_attempts(due_at: float, attempts: tuple[Attempt, ...]) -> str:
+    """A retry's record."""
+    return _dumps((due_at, _attempts(attempts))).decode()
+
+
+def unpack_attempts(record: str) -> tuple[float, tuple[Attempt, ...]]:
+    """When it is due, and the tries so far."""
+    due_at, rows = _json.loads(record)
+    return due_at, _attempts_of(rows)
+
+
+def pack_letter(letter: DeadLetter) -> str:
+    """All of a letter but its event and its input, which are kept as bytes."""
+    return _dumps(
+        (
+            letter.rule,
+            letter.target,
+            letter.reason,
+            letter.message,
+            letter.exhausted,
+            letter.dead_at,
+            letter.event.seq,
+            _attempts(letter.attempts),
+        )
+    ).decode()
+
+
+def unpack_letter(id: int, record: str, data: bytes, input: bytes | None) -> DeadLetter:
+    """The letter with its id."""
+    rule, target, reason, message, exhausted, dead_at, seq, rows = _json.loads(record)
+    event = unpack_event(data, seq, f"the event of dead letter {id}")
+    return DeadLetter(event, rule, target, input, reason, message, exhausted, _attempts_of(rows), dead_at, id)
