@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rulebus.config.reader import Faults, Table
-from rulebus.config.targets import TargetConfig, check_uri
+from rulebus.config.targets import TargetConfig, check_address
 from rulebus.errors import BusError, PatternError
 from rulebus.pattern import Pattern
 from rulebus.retry import CLASSIC, RetryPolicy
@@ -270,7 +270,7 @@ def _check_target(table: Table, key: str, name: str, targets: Mapping[str, Targe
             f"there is no target of the name {name!r}",
             f"one of {', '.join(targets) or '(none)'}, or an address such as log:",
         )
-    elif (problem := check_uri(name)) is not None:
+    elif (problem := check_address(name)) is not None:
         table.fault(key, f"{name!r} is no target", problem)
 
 
