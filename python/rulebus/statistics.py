@@ -168,6 +168,8 @@ class BusStatistics:
     """Events accepted."""
     refused: int = 0
     """Entries that were answered with an error."""
+    dropped: int = 0
+    """Entries for buses that do not exist, where those are accepted as AWS does."""
     matched: int = 0
     """Pairs of event and rule."""
     unmatched: int = 0

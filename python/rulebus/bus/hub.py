@@ -32,8 +32,8 @@ from rulebus.bus.waits import Blocking, Durable, OnLoop, Until
 from rulebus.bus.waits import Work as Steps
 from rulebus.clock import Clock, SystemClock
 from rulebus.dead_letter import DeadLetter
-from rulebus.delivery.calls import in_handler
 from rulebus.delivery.dispatcher import Dispatcher
+from rulebus.delivery.inside import in_handler
 from rulebus.errors import RulebusWarning
 from rulebus.schedule import Schedule
 from rulebus.statistics import BusStatistics

@@ -25,20 +25,23 @@ _LEAST = 64
 class Door(Core):
     """What the bus calls with events."""
 
-    def reserve(self, routes: Sequence[Sequence[SubscriptionState]]) -> list[int] | None:
+    def reserve(
+        self, routes: Sequence[Sequence[SubscriptionState]], *, counted: bool = True, over: bool = False
+    ) -> list[int] | None:
         """Takes a place in every queue that an event goes to, for each event in turn; a full one refuses that event.
         None: all have their places; else the indexes of those refused, for which nothing was taken. Then `accept` (or
-        `release`) exactly those that have their places."""
+        `release`) exactly those that have their places. `counted`: what is refused counts as such (not when the caller
+        will try again); `over`: a full queue refuses nothing."""
         refused: list[int] | None = None
         count = 0
         with self._lock:
             for index, states in enumerate(routes):
                 for state in states:
-                    if state.pending >= state.max_pending:
+                    if state.pending >= state.max_pending and not over:
                         if refused is None:
                             refused = []
                         refused.append(index)
-                        for other in states:
+                        for other in states if counted else ():
                             if other.pending >= other.max_pending:
                                 other.refused += 1
                         break

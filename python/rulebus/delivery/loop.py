@@ -16,6 +16,7 @@ from typing import Any
 
 from rulebus.clock import Clock
 from rulebus.delivery.dispatcher import Dispatcher
+from rulebus.delivery.inside import mark_task
 from rulebus.delivery.state import Job, SubscriptionState
 
 __all__ = ["LoopDriver"]
@@ -144,6 +145,7 @@ class LoopDriver:
 
     async def _deliver(self, state: SubscriptionState) -> None:
         dispatcher, loop = self._dispatcher, self.loop
+        mark_task()
         task = asyncio.current_task()
         assert task is not None
         turn_ends = loop.time() + _TURN_S

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from rulebus.clock import Clock
 from rulebus.delivery.dispatcher import Dispatcher
+from rulebus.delivery.inside import mark_thread
 from rulebus.delivery.state import Job, SubscriptionState
 
 __all__ = ["ThreadDriver", "in_worker"]
@@ -140,6 +141,7 @@ class ThreadDriver:
 
     def _work(self, worker: _Worker) -> None:
         _here.worker = worker
+        mark_thread()
         try:
             while True:
                 state = self._next(worker)
