@@ -18,6 +18,7 @@ from rulebus.errors import BusError, PatternError
 from rulebus.pattern import Pattern
 from rulebus.retry import CLASSIC, RetryPolicy
 from rulebus.rule import InputTransformer
+from rulebus.rules import read_rules
 
 __all__ = ["FileRule", "FileSubscription", "bus_of", "read_pattern", "read_policy", "read_rules_section"]
 
@@ -108,8 +109,6 @@ def _rules_from_file(
     profiles: Mapping[str, RetryPolicy],
     folder: Path,
 ) -> Iterator[FileRule]:
-    from rulebus.rules import RulesFileError, load_rules
-
     path = table.text("path", required=True)
     bus = bus_of(table, buses)
     subscriptions = tuple(_subscriptions(table, targets, profiles))
@@ -117,20 +116,22 @@ def _rules_from_file(
     if not path:
         return
     try:
-        loaded = load_rules(folder / path)
-    except (OSError, RulesFileError) as error:
-        table.fault("path", f"the rules of {path!r} cannot be read", detail=str(error))
+        found = read_rules(folder / path)
+    except OSError as error:
+        table.fault("path", f"{path!r} cannot be read: {error.strerror}", "a rules file, or a folder of NAME.json")
         return
-    for text in loaded.rules:
+    for problem in found.problems:
+        table.fault("path", f"{path!r} is no good rules file", detail=str(problem))
+    for text in found.rules:
         if not _NAME.fullmatch(text.name):
             table.fault(
-                "path", f"{text.name!r} in {path} cannot name a rule", "letters, digits and .-_, at most 64"
+                "path", f"{text.name!r} in {path} cannot name a rule", "letters, digits and .-_, at most 64 characters"
             )
             continue
         try:
             pattern = Pattern(text.pattern).json
         except PatternError as error:
-            table.fault("path", f"the rule {text.name!r} of {path} is bad", detail=str(error))
+            table.fault("path", f"a rule of {path!r} is bad", detail=text.report(error))
             continue
         yield FileRule(text.name, bus, pattern, None, "ENABLED", "", subscriptions)
 
