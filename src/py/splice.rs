@@ -99,6 +99,7 @@ fn form(name: &str) -> PyResult<Form> {
         "name" => Form::Name,
         "inside" => Form::Inside,
         "bare" => Form::Bare,
+        "part" => Form::Part,
         "needed" => Form::Needed,
         _ => return Err(PyValueError::new_err(format!("no such form: {name}"))),
     })

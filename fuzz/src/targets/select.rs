@@ -49,7 +49,7 @@ pub fn run(text: &[u8]) -> u64 {
         }
     }
     let mut outcomes = Vec::new();
-    for form in [Form::Value, Form::Name, Form::Inside, Form::Bare, Form::Needed] {
+    for form in [Form::Value, Form::Name, Form::Inside, Form::Bare, Form::Part, Form::Needed] {
         for path in &all {
             outcomes.push(spliced(text, path, form, judge.is_some()));
         }
@@ -72,7 +72,7 @@ fn spliced(text: &[u8], path: &[Step], form: Form, valid: bool) -> u64 {
     let (before, after): (&[u8], &[u8]) = match form {
         Form::Inside => (b"{\"k\":\"x", b"y\"}"),
         Form::Name => (b"{", b":1}"),
-        Form::Bare => (b"\"", b"\""),
+        Form::Bare | Form::Part => (b"\"", b"\""),
         Form::Value | Form::Needed => (b"[", b"]"),
     };
     let mut paths = Paths::default();

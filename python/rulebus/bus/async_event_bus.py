@@ -18,7 +18,7 @@ from rulebus.bus.handle import BusHandle
 from rulebus.bus.hub import Hub, letter_filter
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import DEFAULT, check_bus_name
-from rulebus.bus.publishing import Ids
+from rulebus.bus.ids import Ids
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import PutResult
 from rulebus.bus.waits import Blocking, Durable, Until, Work
@@ -99,8 +99,14 @@ class AsyncEventBus(BusHandle):
 
     async def put_events(self, entries: Iterable[Mapping[str, Any]]) -> PutResult:
         """`EventBus.put_events`."""
-        result = await self._run(self._hub.put(entries, self._name))
-        await self._turn()
+        loop = self._bind()
+        result = self._hub.put(entries, self._name)
+        if not isinstance(result, PutResult):
+            return await self._run(result)
+        if loop.time() >= self._hub.turn_ends:
+            # Lets others on the loop work: puts that need not wait would keep it for themselves.
+            await asyncio.sleep(0)
+            self._hub.turn_ends = loop.time() + _TURN_S
         return result
 
     async def publish(
@@ -114,9 +120,7 @@ class AsyncEventBus(BusHandle):
     ) -> str:
         """`EventBus.publish`."""
         entry = as_entry(source, detail_type, detail, time, resources)
-        result = await self._run(self._hub.put([entry], self._name))
-        await self._turn()
-        return the_id(result)
+        return the_id(await self.put_events([entry]))
 
     # Dead letters.
 
@@ -227,14 +231,6 @@ class AsyncEventBus(BusHandle):
             # A caller that is cancelled here leaves the write alone.
             await came
         future.result()
-
-    async def _turn(self) -> None:
-        """Lets others on the loop work, if puts have not waited for long."""
-        hub = self._hub
-        now = asyncio.get_running_loop().time()
-        if now >= hub.turn_ends:
-            await asyncio.sleep(0)
-            hub.turn_ends = asyncio.get_running_loop().time() + _TURN_S
 
     def _sweep(self) -> None:
         hub = self._hub

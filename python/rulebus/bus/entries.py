@@ -18,6 +18,7 @@ from rulebus.bus.envelope import Envelopes, read_time
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import bus_name
 from rulebus.bus.result import EntryFault
+from rulebus.errors import EventError
 from rulebus.matcher import Matcher
 
 __all__ = ["EntryReader", "Readings", "entry_size_bytes"]
@@ -179,7 +180,7 @@ class EntryReader:
 
     def _check_details(self, readings: Readings) -> None:
         """Takes out the entries whose detail is no JSON object or is too large."""
-        answers = self._strict.match_many(readings.details)
+        answers = self._answers(readings.details)
         most = self._limits.entry_bytes
         faults: dict[int, EntryFault] = {}
         if any(answers):
@@ -196,8 +197,17 @@ class EntryReader:
         if faults:
             readings.refuse(faults)
 
+    def _answers(self, details: list[str]) -> list[Any]:
+        """Of each detail an `EventError`, or something empty."""
+        if len(details) > 1:
+            return self._strict.match_many(details)
+        try:
+            return [self._strict.match(details[0])]
+        except EventError as error:
+            return [error]
+
     def _detail_fault(self, text: str) -> EntryFault | None:
-        (answer,) = self._strict.match_many([text])
+        (answer,) = self._answers([text])
         return _detail_fault(answer, self._limits.entry_bytes) if isinstance(answer, Exception) else None
 
 

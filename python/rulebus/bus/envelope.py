@@ -7,6 +7,7 @@ JSON object, which `entries` has checked.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ def stamp(seconds: float) -> str:
     >>> stamp(1_790_000_000.9)
     '2026-09-21T14:13:20Z'
     """
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(math.floor(seconds)))
 
 
 def read_time(value: object) -> str:
@@ -56,18 +57,28 @@ def read_time(value: object) -> str:
 class Envelopes:
     """Writes the envelopes of one account and region."""
 
-    __slots__ = ("_account", "_bare", "_heads", "_region")
+    __slots__ = ("_account", "_bare", "_heads", "_region", "_stamped")
 
     def __init__(self, account: str, region: str) -> None:
         self._account = _quoted(account)
         self._region = _quoted(region)
         self._heads: dict[tuple[str, str], str] = {}
         self._bare = self.tail("[]")
+        self._stamped = (-1, "")
 
     @property
     def heads(self) -> dict[tuple[str, str], str]:
         """What was made by `head` so far, for a caller that looks itself."""
         return self._heads
+
+    def stamp(self, seconds: float) -> str:
+        """`stamp`, remembered for the second. Threads that meet here make the same text twice at worst."""
+        second = math.floor(seconds)
+        known, text = self._stamped
+        if known != second:
+            text = stamp(second)
+            self._stamped = (second, text)
+        return text
 
     def head(self, source: str, detail_type: str) -> str:
         """What stands between the id and the time. Kept."""

@@ -15,7 +15,7 @@ from rulebus.bus.handle import BusHandle
 from rulebus.bus.hub import Hub, letter_filter
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import DEFAULT, check_bus_name
-from rulebus.bus.publishing import Ids
+from rulebus.bus.ids import Ids
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import PutResult
 from rulebus.bus.waits import Work, run
@@ -109,7 +109,8 @@ class EventBus(BusHandle):
         Raises `BusError` when nothing could be put at all (the bus is closed, a limit of the call) and `StoreError` when
         the store could not write.
         """
-        return self._run(self._hub.put(entries, self._name))
+        result = self._hub.put(entries, self._name)
+        return result if isinstance(result, PutResult) else self._run(result)
 
     def publish(
         self,
@@ -123,7 +124,7 @@ class EventBus(BusHandle):
         """Puts one event on this bus and gives its id. What `put_events` answers as an error of the entry, this raises
         as `BusError`."""
         entry = as_entry(source, detail_type, detail, time, resources)
-        return the_id(self._run(self._hub.put([entry], self._name)))
+        return the_id(self.put_events([entry]))
 
     # Dead letters.
 

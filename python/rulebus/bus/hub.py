@@ -22,9 +22,11 @@ from rulebus.bus.closing import CloseReport
 from rulebus.bus.envelope import Envelopes
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import bus_arn, rule_arn
-from rulebus.bus.publishing import Draft, Ids, Publisher, Routed, Work, new_ids
+from rulebus.bus.ids import Ids, RandomIds
+from rulebus.bus.publishing import Draft, Publisher, Routed, Work
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import EntryFault, PutResult
+from rulebus.bus.route import BusRules
 from rulebus.bus.rule_book import RuleBook
 from rulebus.bus.subscribing import TargetMaker
 from rulebus.bus.ticker import Ticker, TickerThread
@@ -114,7 +116,7 @@ class Hub:
         )
         self.envelopes = Envelopes(account, region)
         self.publisher = Publisher(
-            self.book, self.dispatcher, self.limits, self.clock, ids or new_ids, self.envelopes
+            self.book, self.dispatcher, self.limits, self.clock, ids or RandomIds(), self.envelopes
         )
 
     # State.
@@ -161,44 +163,53 @@ class Hub:
 
     # Publishing.
 
-    def put(self, entries: Iterable[Mapping[str, Any]], home: str) -> Steps[PutResult]:
-        """Puts entries on a bus."""
-        self.check_open()
-        if isinstance(entries, Mapping | str | bytes) or not isinstance(entries, Iterable):
-            raise TypeError(f"put_events takes a list of entries (dicts), not {type(entries).__name__}")
-        listed = entries if isinstance(entries, Sequence) else list(entries)
-        rules = self.book.bus(home)
-        draft = self.publisher.draft(listed, rules)
-        yield from self.publish(draft)
+    def put(self, entries: Iterable[Mapping[str, Any]], home: str) -> PutResult | Steps[PutResult]:
+        """Puts entries on a bus: the result, or the work that is left to do where something has to be waited for."""
+        if self.is_draining or self._pid != os.getpid():
+            self.check_open()
+        if entries.__class__ is not list:
+            entries = _entry_list(entries)
+        rules = self.book.find_bus(home) or self.book.bus(home)
+        draft = self.publisher.draft(entries, rules)  # type: ignore[arg-type]
+        future: Future[None] | None = None
+        if draft.groups:
+            wait = self._when_full == "wait" and not in_handler()
+            routed = self.publisher.route(draft, last=not wait)
+            future = self._commit(routed)
+            if routed.blocked:
+                return self._put_rest(draft, routed, rules, wait, future)
+        else:
+            draft.generation = self.book.generation
+        if future is not None:
+            return self._put_rest(draft, None, rules, False, future)
         if draft.faults:
             rules.count_refused(len(draft.faults))
         return PutResult(draft.ids, draft.faults, draft.generation)
 
-    def publish(self, draft: Draft) -> Steps[None]:
-        """Routes, stores and hands over the events of a draft; those that found no room are refused in it."""
-        wait = self._when_full == "wait" and not in_handler()
+    def _put_rest(
+        self, draft: Draft, routed: Routed | None, home: BusRules, wait: bool, future: Future[None] | None
+    ) -> Steps[PutResult]:
+        """Goes on with a call some of whose events found no room, or whose write is not on the disk yet."""
         over: float | None = None
-        written: list[Future[None]] = []
-        if not draft.groups:
-            draft.generation = self.book.generation
-        while draft.groups:
-            routed = self.publisher.route(draft, last=not wait)
-            future = self._commit(routed)
-            if future is not None:
-                written.append(future)
-            if not routed.blocked:
-                break
+        written = [] if future is None else [future]
+        while routed is not None and routed.blocked:
             if not wait:
                 self._refuse_rest(draft, routed)
                 break
             now = self.clock.monotonic()
             if over is None and self._put_timeout_s is not None:
                 over = now + self._put_timeout_s
-            left = None if over is None else max(0.0, over - now)
-            wait = yield self._room_for(routed, left)
-            wait = wait and not self.is_draining
+            came = yield self._room_for(routed, None if over is None else max(0.0, over - now))
+            wait = came and not self.is_draining
+            routed = self.publisher.route(draft, last=not wait)
+            future = self._commit(routed)
+            if future is not None:
+                written.append(future)
         for future in written:
             yield Durable(future)
+        if draft.faults:
+            home.count_refused(len(draft.faults))
+        return PutResult(draft.ids, draft.faults, draft.generation)
 
     def _commit(self, routed: Routed) -> Future[None] | None:
         """Gives what has its places to the store, and to the dispatcher when the store has it."""
@@ -392,6 +403,12 @@ class Hub:
 
 def _nothing() -> None:
     pass
+
+
+def _entry_list(entries: Any) -> Sequence[Mapping[str, Any]]:
+    if isinstance(entries, Mapping | str | bytes) or not isinstance(entries, Iterable):
+        raise TypeError(f"put_events takes a list of entries (dicts), not {type(entries).__name__}")
+    return entries if isinstance(entries, Sequence) else list(entries)
 
 
 def letter_filter(

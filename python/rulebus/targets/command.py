@@ -73,10 +73,14 @@ class CommandTarget:
         clock: Clock | None = None,
     ) -> None:
         if os.name != "posix":
-            raise BusError("target-command", "commands are run on POSIX systems only; use a function target here")
+            raise BusError(
+                "target-command", "commands are run on POSIX systems only; use a function target here"
+            )
         self._words = _words(command, shell)
         if not 0 < timeout_s <= 86_400:
-            raise BusError("target-timeout", f"timeout_s of a command is from 0 to 86,400 seconds, not {timeout_s!r}")
+            raise BusError(
+                "target-timeout", f"timeout_s of a command is from 0 to 86,400 seconds, not {timeout_s!r}"
+            )
         self._shell = shell
         self._timeout_s = timeout_s
         self._env = dict(env or {})
@@ -124,7 +128,9 @@ class CommandTarget:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             # Too many processes or too little memory pass; a missing program does not.
-            passing = isinstance(error, BlockingIOError) or isinstance(error, OSError) and error.errno in (12, 23, 24)
+            passing = isinstance(error, BlockingIOError) or (
+                isinstance(error, OSError) and error.errno in (12, 23, 24)
+            )
             kind: FailureKind = "retryable" if passing else "permanent"
             return Failure(
                 kind,
@@ -181,14 +187,18 @@ class CommandTarget:
 def _words(command: str | Sequence[str], shell: bool) -> str | list[str]:
     if shell:
         if not isinstance(command, str) or not command.strip():
-            raise BusError("target-command", "with shell=True the command is one text, such as 'jq .detail >> log'")
+            raise BusError(
+                "target-command", "with shell=True the command is one text, such as 'jq .detail >> log'"
+            )
         return command
     try:
         words = shlex.split(command) if isinstance(command, str) else [os.fspath(word) for word in command]
     except ValueError as error:
         raise BusError("target-command", f"the command cannot be split into words: {error}") from None
     if not words or not words[0].strip():
-        raise BusError("target-command", "a command needs at least the name of a program, such as ['jq', '.detail']")
+        raise BusError(
+            "target-command", "a command needs at least the name of a program, such as ['jq', '.detail']"
+        )
     return words
 
 

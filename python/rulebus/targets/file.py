@@ -97,7 +97,9 @@ class FileTarget:
             if named is not None and (named.st_ino, named.st_dev) == (there.st_ino, there.st_dev):
                 return self._fd
             self._shut()
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        flags = (
+            os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        )
         try:
             self._fd = os.open(self._path, flags, self._mode)
         except OSError as error:

@@ -88,7 +88,9 @@ class TargetRegistry:
         try:
             return factory(text, **options)
         except TypeError as error:
-            raise BusError("target-options", f"a target of the scheme {scheme!r} cannot be made so: {error}") from error
+            raise BusError(
+                "target-options", f"a target of the scheme {scheme!r} cannot be made so: {error}"
+            ) from error
 
     def _listed(self) -> str:
         return ", ".join(f"{scheme}:" for scheme in self.schemes())
@@ -135,7 +137,7 @@ def _http(text: str, **options: Any) -> Target:
 def _file(text: str, **options: Any) -> Target:
     from rulebus.targets.file import FileTarget
 
-    if not text[:5].lower() == "file:":
+    if text[:5].lower() != "file:":
         return FileTarget(text, **options)
     parts = urlsplit(text)
     if parts.netloc not in ("", "localhost"):

@@ -138,12 +138,16 @@ class TargetContract:
         except PermanentError as error:
             return [Failure("permanent", "HANDLER_ERROR", str(error))] * len(deliveries)
         except RetryAfter as error:
-            return [Failure("throttled", "HANDLER_ERROR", str(error), retry_after_s=error.seconds)] * len(deliveries)
+            return [Failure("throttled", "HANDLER_ERROR", str(error), retry_after_s=error.seconds)] * len(
+                deliveries
+            )
         except Exception as error:
             return [Failure("retryable", "HANDLER_ERROR", str(error))] * len(deliveries)
         outcomes = [None] * len(deliveries) if answer is None else list(answer)
         assert len(outcomes) == len(deliveries), "one outcome for each delivery, or None for the whole"
-        assert all(one is None or isinstance(one, Failure) for one in outcomes), "an outcome is None or a Failure"
+        assert all(one is None or isinstance(one, Failure) for one in outcomes), (
+            "an outcome is None or a Failure"
+        )
         return outcomes
 
     def close(self, target: Target) -> None:
@@ -216,7 +220,9 @@ class TargetContract:
         if inspect.iscoroutinefunction(target.deliver):
             outcomes = self.run(_together(target, sent))
         else:
-            threads = [threading.Thread(target=lambda d=d: outcomes.extend(self.deliver(target, d))) for d in sent]
+            threads = [
+                threading.Thread(target=lambda d=d: outcomes.extend(self.deliver(target, d))) for d in sent
+            ]
             for thread in threads:
                 thread.start()
             for thread in threads:

@@ -39,7 +39,7 @@ Piece = bytes | int | tuple[tuple[Step, ...], str]
 """A literal, a given string by its place, or the steps of a path and how its value stands there."""
 
 _PLACEHOLDER = re.compile(r"<([A-Za-z0-9_.-]+)>")
-_NEARLY = re.compile(r"<[^<>\"\n]{1,100}>")
+_NEARLY = re.compile(r"<(?! )[^<>\"\n]{1,100}(?<! )>")
 _QUOTED_LINES = re.compile(r'[ \t\r\n]*(?:"(?:[^"\\\n\r]|\\.)*"[ \t\r\n]*)+')
 _NEVER: Final = (
     "an object or array cannot stand inside quotes or as a name, so every delivery will be a dead letter"
@@ -113,6 +113,18 @@ def read_template(template: str, paths: Mapping[str, tuple[Step, ...]], target_i
 def _check_text(template: str, target_id: str) -> None:
     if not isinstance(template, str):
         raise TypeError(f"an input template is a str, not {type(template).__name__}")
+    try:
+        template.encode()
+    except UnicodeEncodeError as error:
+        raise at(
+            "template-encoding",
+            "half of a surrogate pair stands in the input template",
+            where="InputTemplate",
+            text=template,
+            offset=error.start,
+            expected="text that has a form in UTF-8; write half a pair as an escape, \\ud83d",
+            aws_message=f"Invalid InputTemplate for target {target_id}.",
+        ) from None
     if 1 <= len(template) <= MAX_TEMPLATE_LENGTH:
         return
     most = len(template) > MAX_TEMPLATE_LENGTH
@@ -199,5 +211,5 @@ def _place(read: Template, name: str, form: str, paths: Mapping[str, tuple[Step,
     quote = '"' if form == "value" else ""
     for i, (key, member) in enumerate(EVENT_KEYS.items()):
         read.literal(f"{',' if i else '{'}{quote}{key}{quote}:")
-        read.put(((member,), form), label)
+        read.put(((member,), "part" if form == "bare" else form), label)
     read.literal("}")

@@ -15,6 +15,8 @@ pub enum Form {
     Inside,
     /// In a text that is no JSON: as inside quotes, but objects and arrays too, without their quotes and blanks.
     Bare,
+    /// As a part of such an object or array: every kind without its quotes, those of strings' contents included.
+    Part,
     /// As a JSON value that must be there.
     Needed,
 }
@@ -89,7 +91,7 @@ impl Splice {
         let Some(mut values) = found.values(path) else {
             match form {
                 Form::Value | Form::Name => out.extend_from_slice(b"\"\""),
-                Form::Inside | Form::Bare => {}
+                Form::Inside | Form::Bare | Form::Part => {}
                 Form::Needed => return Err(Refusal::Missing(piece)),
             }
             return Ok(());
@@ -103,7 +105,7 @@ impl Splice {
             (Form::Value | Form::Needed, _) | (Form::Name, b'"') => out.extend_from_slice(text),
             (Form::Inside | Form::Bare, b'"') => out.extend_from_slice(text.get(1..text.len() - 1).unwrap_or_default()),
             (Form::Inside, b'{' | b'[') | (Form::Name, _) => return Err(Refusal::Misplaced(piece)),
-            (Form::Bare, b'{' | b'[') => without_quotes(text, out),
+            (Form::Part, _) | (Form::Bare, b'{' | b'[') => without_quotes(text, out),
             (Form::Inside | Form::Bare, _) => out.extend_from_slice(text),
         }
         Ok(())
@@ -120,7 +122,7 @@ fn list(values: impl Iterator<Item = Span>, form: Form, event: &[u8], out: &mut 
         if i > 0 {
             out.push(b',');
         }
-        if form == Form::Bare {
+        if matches!(form, Form::Bare | Form::Part) {
             without_quotes(span.of(event), out);
         } else {
             out.extend_from_slice(span.of(event));

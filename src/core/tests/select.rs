@@ -198,6 +198,8 @@ fn each_form_of_each_kind() {
     assert_eq!(made(&["e", "*"]), ["<[]>", "Misplaced(1)", "Misplaced(1)", "<[]>", "<[]>"]);
     assert_eq!(made(&["no"]), ["<\"\">", "<\"\">", "<>", "<>", "Missing(1)"]);
     assert_eq!(made(&["no", "*"]), ["<\"\">", "<\"\">", "<>", "<>", "Missing(1)"]);
+    let parts = ["s", "o", "l", "z", "no"].map(|name| splice(event, &[name], Form::Part, 100).unwrap());
+    assert_eq!(parts, ["<ab>", "<{k:v w,l:[1,2]}>", "<[x,y]>", "<null>", "<>"]);
     assert_eq!(splice(event, &["s"], Form::Value, 7), Err(Refusal::TooLong));
     assert_eq!(splice(event, &["s"], Form::Value, 8).unwrap().len(), 8);
     assert!(matches!(splice("{\"s\":", &["s"], Form::Value, 9), Err(Refusal::Broken(b)) if b.offset == 5));

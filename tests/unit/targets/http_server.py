@@ -62,7 +62,9 @@ class Server:
 class RawServer:
     """A server that reads a request's head and then does with the connection what it is told."""
 
-    def __init__(self, behave: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+    def __init__(
+        self, behave: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    ) -> None:
         self.behave = behave
         self.connections = 0
 

@@ -6,7 +6,6 @@ import errno
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,8 @@ from rulebus.testing.targets_contract import TargetContract, delivery_of
 
 class TestContract(TargetContract):
     @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path: Path) -> Iterator[None]:
+    def _folder(self, tmp_path: Path) -> None:
         self.path = tmp_path / "events.jsonl"
-        yield
 
     def make(self) -> FileTarget:
         return FileTarget(self.path)
@@ -98,7 +96,9 @@ def test_a_full_disk_takes_whole_lines_only(tmp_path: Path, monkeypatch: pytest.
     outcomes = target.deliver([delivery_of(b'{"n":%d}' % n) for n in range(3)])
     assert outcomes is not None
     assert outcomes[0] is None
-    assert [(o.kind, o.code, o.status) for o in outcomes[1:] if o] == [("retryable", "FILE_ERROR", "ENOSPC")] * 2
+    assert [(o.kind, o.code, o.status) for o in outcomes[1:] if o] == [
+        ("retryable", "FILE_ERROR", "ENOSPC")
+    ] * 2
     room[0] = 1000
     assert target.deliver([delivery_of(b'{"n":1}')]) is None
     target.close()

@@ -25,7 +25,16 @@ REFUSED = [
     "64:ff9b::169.254.169.254", "64:ff9b:1::10.0.0.1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:db8::1", "fc00::1",
     "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "2001::1", "100::1", "not an address",
 ]  # fmt: skip
-ADMITTED = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2606:4700::1111", "2002:808:808::1"]
+ADMITTED = [
+    "1.1.1.1",
+    "8.8.8.8",
+    "93.184.216.34",
+    "172.32.0.1",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "2606:4700::1111",
+    "2002:808:808::1",
+]
 
 
 @pytest.mark.parametrize("address", REFUSED)
@@ -46,8 +55,14 @@ def test_networks_are_allowed_in_every_spelling_of_their_addresses() -> None:
 
 def test_names_are_allowed_exactly_or_from_a_dot_on() -> None:
     guard = AddressGuard(["Billing.Internal", ".svc.local"])
-    assert all(guard.admits_name(text) for text in ("billing.internal", "BILLING.internal.", "a.svc.local", "a.b.svc.local"))
-    assert not any(guard.admits_name(text) for text in ("x.billing.internal", "svc.local", "xsvc.local", "billing.internal.evil"))
+    assert all(
+        guard.admits_name(text)
+        for text in ("billing.internal", "BILLING.internal.", "a.svc.local", "a.b.svc.local")
+    )
+    assert not any(
+        guard.admits_name(text)
+        for text in ("x.billing.internal", "svc.local", "xsvc.local", "billing.internal.evil")
+    )
 
 
 class Resolver:

@@ -179,7 +179,9 @@ def test_a_token_refused_twice_is_permanent_and_not_shown() -> None:
     async def run() -> Failure | None:
         async with World() as world:
             target = world.target()
-            world.server.answer = lambda request, body: web.Response(status=401, text=str(dict(request.headers)))
+            world.server.answer = lambda request, body: web.Response(
+                status=401, text=str(dict(request.headers))
+            )
             (failure,) = await send(target)
             assert world.issued == 2
             await target.close()
@@ -263,7 +265,12 @@ def test_what_cannot_be_a_connection_is_refused() -> None:
         ({"token_url": "login"}, "target-url"),
         ({"client_secret": ""}, "target-secret"),
     ):
-        given = {"token_url": "https://login.example/", "client_id": "shop", "client_secret": "hunter2", **options}
+        given = {
+            "token_url": "https://login.example/",
+            "client_id": "shop",
+            "client_secret": "hunter2",
+            **options,
+        }
         with pytest.raises(BusError) as caught:
             OAuthConnection(**given)  # type: ignore[arg-type]
         assert caught.value.code == code

@@ -77,7 +77,9 @@ def test_a_trusted_certificate_is_taken(tmp_path: Path) -> None:
     assert outcome(good, trusted=good) is None
 
 
-@pytest.mark.parametrize(("name", "days", "trust"), [("127.0.0.1", 1, False), ("other.example", 1, True), ("127.0.0.1", -1, True)])
+@pytest.mark.parametrize(
+    ("name", "days", "trust"), [("127.0.0.1", 1, False), ("other.example", 1, True), ("127.0.0.1", -1, True)]
+)
 def test_a_wrong_certificate_gets_no_event(tmp_path: Path, name: str, days: int, trust: bool) -> None:
     served = certificate(tmp_path, name, days)
     failure = outcome(served, trusted=served if trust else None)

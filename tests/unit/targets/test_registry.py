@@ -23,14 +23,20 @@ from rulebus.targets.registry import TargetRegistry, open_target
         ("https://billing.example/orders?key=k", "POST https://billing.example/orders"),
         ("arn:aws:sqs:eu-central-1:123456789012:orders", "sqs arn:aws:sqs:eu-central-1:123456789012:orders"),
         ("sqs://orders?region=eu-central-1", "sqs orders"),
-        ("arn:aws:lambda:eu-central-1:123456789012:function:bill", "lambda arn:aws:lambda:eu-central-1:123456789012:function:bill"),
+        (
+            "arn:aws:lambda:eu-central-1:123456789012:function:bill",
+            "lambda arn:aws:lambda:eu-central-1:123456789012:function:bill",
+        ),
         ("arn:aws:sns:eu-central-1:123456789012:news", "sns arn:aws:sns:eu-central-1:123456789012:news"),
         (
             "arn:aws:states:eu-central-1:123456789012:stateMachine:Order",
             "states arn:aws:states:eu-central-1:123456789012:stateMachine:Order",
         ),
         ("arn:aws:dynamodb:eu-central-1:123456789012:table/orders", "dynamodb orders"),
-        ("arn:aws:kinesis:eu-central-1:123456789012:stream/orders", "kinesis arn:aws:kinesis:eu-central-1:123456789012:stream/orders"),
+        (
+            "arn:aws:kinesis:eu-central-1:123456789012:stream/orders",
+            "kinesis arn:aws:kinesis:eu-central-1:123456789012:stream/orders",
+        ),
         ("arn:aws:logs:eu-central-1:123456789012:log-group:/aws/events/orders:*", "logs /aws/events/orders"),
     ],
 )
@@ -84,7 +90,9 @@ def test_registered_schemes_belong_to_their_registry() -> None:
     assert caught.value.code == "target-scheme"
 
 
-def test_entry_points_of_installed_packages_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_points_of_installed_packages_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "broker_target.py").write_text(
         "from rulebus.targets.file import FileTarget\n"
         "def factory(text, **options):\n    return FileTarget('/broker/' + text.partition('://')[2], **options)\n"

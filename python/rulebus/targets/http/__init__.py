@@ -10,4 +10,11 @@ from rulebus.targets.http.oauth import OAuthConnection
 from rulebus.targets.http.signature import WebhookSignature
 from rulebus.targets.http.target import HttpTarget
 
-__all__ = ["ApiKeyConnection", "BasicConnection", "Connection", "HttpTarget", "OAuthConnection", "WebhookSignature"]
+__all__ = [
+    "ApiKeyConnection",
+    "BasicConnection",
+    "Connection",
+    "HttpTarget",
+    "OAuthConnection",
+    "WebhookSignature",
+]

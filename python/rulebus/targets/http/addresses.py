@@ -50,7 +50,9 @@ class AddressGuard:
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
         if isinstance(allow, str):
-            raise BusError("target-allow", f"allow is a list of names, addresses and networks; write [{allow!r}]")
+            raise BusError(
+                "target-allow", f"allow is a list of names, addresses and networks; write [{allow!r}]"
+            )
         self._names: set[str] = set()
         self._suffixes: list[str] = []
         self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
@@ -83,7 +85,12 @@ class AddressGuard:
         except ValueError:
             return False
         inner = _inner(ip)
-        if any(one in network for one in {ip, inner} for network in self._networks if one.version == network.version):
+        if any(
+            one in network
+            for one in {ip, inner}
+            for network in self._networks
+            if one.version == network.version
+        ):
             return True
         if any(inner in network for network in _NEVER if inner.version == network.version):
             return False
@@ -107,6 +114,6 @@ def _inner(ip: Address) -> Address:
         return ip.sixtofour
     if ip.teredo is not None:
         return ip.teredo[1]
-    if any(ip in network for network in _NAT64) or int(ip) >> 32 == 0 and int(ip) > 1:
+    if any(ip in network for network in _NAT64) or (int(ip) >> 32 == 0 and int(ip) > 1):
         return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
     return ip

@@ -30,7 +30,9 @@ class Connection:
 
     __slots__ = ("_headers", "_query")
 
-    def __init__(self, *, headers: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *, headers: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None
+    ) -> None:
         for name, text in (headers or {}).items():
             check_header(name)
             check_secret(text, f"header {name}")
@@ -38,7 +40,7 @@ class Connection:
         self._query = {str(name): str(text) for name, text in (query or {}).items()}
 
     async def headers(self, transport: Transport) -> dict[str, str]:
-        """The headers of a request. Raises `RequestFault` when they cannot be had."""
+        """The headers of a request. Raises `DeliveryFault` when they cannot be had."""
         return self._headers
 
     def query(self) -> dict[str, str]:
@@ -61,7 +63,9 @@ class Connection:
         return f"<{type(self).__name__}>"
 
     def __reduce__(self) -> str:
-        raise TypeError(f"a {type(self).__name__} holds secrets and is not written anywhere; make it where it is used")
+        raise TypeError(
+            f"a {type(self).__name__} holds secrets and is not written anywhere; make it where it is used"
+        )
 
 
 class BasicConnection(Connection):
@@ -120,4 +124,6 @@ def check_secret(text: str, what: str) -> None:
     if not isinstance(text, str) or not text:
         raise BusError("target-secret", f"the {what} of a connection is a text, and not empty")
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
-        raise BusError("target-secret", f"the {what} of a connection has a control character, perhaps a line break")
+        raise BusError(
+            "target-secret", f"the {what} of a connection has a control character, perhaps a line break"
+        )

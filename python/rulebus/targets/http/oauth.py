@@ -17,7 +17,7 @@ from rulebus.errors import BusError
 from rulebus.targets.http.answer import failure_of
 from rulebus.targets.http.connection import Connection, check_secret
 from rulebus.targets.http.url import UrlTemplate
-from rulebus.targets.http.values import RequestFault
+from rulebus.targets.value import DeliveryFault
 
 if TYPE_CHECKING:
     from rulebus.targets.http.transport import Transport
@@ -62,7 +62,9 @@ class OAuthConnection(Connection):
         if method not in ("POST", "PUT", "GET"):
             raise BusError("target-method", f"a token is asked for with POST, PUT or GET, not {method!r}")
         if credentials not in ("header", "body"):
-            raise BusError("target-secret", f"credentials stand in the 'header' or in the 'body', not in {credentials!r}")
+            raise BusError(
+                "target-secret", f"credentials stand in the 'header' or in the 'body', not in {credentials!r}"
+            )
         self._url = UrlTemplate(token_url)
         self._method = method
         self._form = {"grant_type": "client_credentials", **(parameters or {})}
@@ -126,13 +128,15 @@ class OAuthConnection(Connection):
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             body = form.encode()
         try:
-            answer = await transport.send(self._method, url, self._url.host, headers, body, keep_bytes=_ANSWER_BYTES)
-        except RequestFault as fault:
-            raise RequestFault(_oauth(fault.failure)) from None
+            answer = await transport.send(
+                self._method, url, self._url.host, headers, body, keep_bytes=_ANSWER_BYTES
+            )
+        except DeliveryFault as fault:
+            raise DeliveryFault(_oauth(fault.failure)) from None
         what = f"the authorisation server {self._url.shown}"
         failure = failure_of(what, answer.status, answer.retry_after, transport.clock.now(), b"")
         if failure is not None:
-            raise RequestFault(_oauth(failure))
+            raise DeliveryFault(_oauth(failure))
         return self._keep(answer.body, what, transport)
 
     def _keep(self, body: bytes, what: str, transport: Transport) -> str:
@@ -145,7 +149,7 @@ class OAuthConnection(Connection):
                 raise TypeError
             life_s = None if life is None else float(life)
         except (_json.JsonError, TypeError, KeyError, ValueError, AttributeError):
-            raise RequestFault(
+            raise DeliveryFault(
                 Failure("retryable", "OAUTH_FAILED", f"{what} sent no access_token that can be used")
             ) from None
         self._token = token
@@ -160,5 +164,10 @@ class OAuthConnection(Connection):
 def _oauth(failure: Failure) -> Failure:
     code = failure.code if failure.code == "ADDRESS_REFUSED" else "OAUTH_FAILED"
     return Failure(
-        failure.kind, code, f"no token: {failure.message}", failure.status, failure.retry_after_s, failure.answer
+        failure.kind,
+        code,
+        f"no token: {failure.message}",
+        failure.status,
+        failure.retry_after_s,
+        failure.answer,
     )

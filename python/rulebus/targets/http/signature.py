@@ -43,13 +43,19 @@ class WebhookSignature:
         signatures = (
             "v1," + base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode() for key in self._keys
         )
-        return {"webhook-id": id, "webhook-timestamp": str(timestamp), "webhook-signature": " ".join(signatures)}
+        return {
+            "webhook-id": id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": " ".join(signatures),
+        }
 
     def __repr__(self) -> str:
         return f"<WebhookSignature with {len(self._keys)} secret{'s' if len(self._keys) > 1 else ''}>"
 
     def __reduce__(self) -> str:
-        raise TypeError("a WebhookSignature holds secrets and is not written anywhere; make it where it is used")
+        raise TypeError(
+            "a WebhookSignature holds secrets and is not written anywhere; make it where it is used"
+        )
 
 
 def message_id(delivery_id: str) -> str:
@@ -63,7 +69,9 @@ def _key(secret: str) -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
-        raise BusError("target-secret", "a webhook secret is base64, with or without 'whsec_' before it") from None
+        raise BusError(
+            "target-secret", "a webhook secret is base64, with or without 'whsec_' before it"
+        ) from None
     if not 24 <= len(key) <= 64:
         raise BusError("target-secret", f"a webhook secret has 24 to 64 bytes, not {len(key)}")
     return key

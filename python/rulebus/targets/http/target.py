@@ -21,8 +21,9 @@ from rulebus.targets.http.connection import Connection
 from rulebus.targets.http.signature import WebhookSignature, message_id
 from rulebus.targets.http.transport import Transport
 from rulebus.targets.http.url import UrlTemplate
-from rulebus.targets.http.values import RequestFault, header_values, query_values, safe_header
+from rulebus.targets.http.values import header_values, query_values, safe_header
 from rulebus.targets.protocol import Delivery, Outcomes
+from rulebus.targets.value import DeliveryFault
 
 __all__ = ["METHODS", "HttpTarget"]
 
@@ -84,11 +85,17 @@ class HttpTarget:
         resolver: Any = None,
     ) -> None:
         if method not in METHODS:
-            raise BusError("target-method", f"{method!r} is no method of an HTTP target; there are {', '.join(METHODS)}")
+            raise BusError(
+                "target-method", f"{method!r} is no method of an HTTP target; there are {', '.join(METHODS)}"
+            )
         if not isinstance(timeout_s, int | float) or not _LEAST_S <= timeout_s <= _MOST_S:
-            raise BusError("target-timeout", f"timeout_s of an HTTP target is from 1 to 60 seconds, not {timeout_s!r}")
+            raise BusError(
+                "target-timeout", f"timeout_s of an HTTP target is from 1 to 60 seconds, not {timeout_s!r}"
+            )
         if connection is not None and not isinstance(connection, Connection):
-            raise BusError("target-connection", "a connection is a BasicConnection, ApiKeyConnection or OAuthConnection")
+            raise BusError(
+                "target-connection", "a connection is a BasicConnection, ApiKeyConnection or OAuthConnection"
+            )
         self._method = method
         self._url = UrlTemplate(url, path_parameters)
         self._headers = header_values(headers or {})
@@ -110,11 +117,13 @@ class HttpTarget:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._try(delivery)
-        except RequestFault as fault:
+        except DeliveryFault as fault:
             return fault.failure
         except TimeoutError:
             return Failure(
-                "retryable", "TIMEOUT", f"{self._url.host} did not answer in full within {self._timeout_s:g} s"
+                "retryable",
+                "TIMEOUT",
+                f"{self._url.host} did not answer in full within {self._timeout_s:g} s",
             )
 
     async def _try(self, delivery: Delivery) -> Failure | None:

@@ -1,7 +1,7 @@
 """One HTTP request and its answer: the only file that knows the HTTP library (aiohttp, extra ``http``).
 
 Connects only to addresses that the guard admits, judged at the socket; follows no redirect, keeps no cookie, unpacks
-nothing, and reads a bounded part of an answer. Whatever goes wrong is a `RequestFault` without secrets in it.
+nothing, and reads a bounded part of an answer. Whatever goes wrong is a `DeliveryFault` without secrets in it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rulebus.attempt import Failure
 from rulebus.clock import Clock
 from rulebus.errors import BusError
 from rulebus.targets.http.addresses import AddressGuard, AddressRefused
-from rulebus.targets.http.values import RequestFault
+from rulebus.targets.value import DeliveryFault
 
 __all__ = ["Answer", "Transport"]
 
@@ -80,10 +80,10 @@ class Transport:
     async def send(
         self, method: str, url: str, host: str, headers: Mapping[str, str], body: bytes, *, keep_bytes: int
     ) -> Answer:
-        """One request. Raises `RequestFault` for whatever is not a complete answer."""
+        """One request. Raises `DeliveryFault` for whatever is not a complete answer."""
         literal = self._guard.literal(host)
         if literal is not None and not (self._guard.admits(str(literal)) or self._guard.admits_name(host)):
-            raise RequestFault(_refused(AddressRefused(host, str(literal))))
+            raise DeliveryFault(_refused(AddressRefused(host, str(literal))))
         aiohttp = library()
         from yarl import URL
 
@@ -94,12 +94,12 @@ class Transport:
                 kept = await _beginning(response, keep_bytes)
                 return Answer(response.status, response.headers.get("Retry-After"), kept)
         except TimeoutError:
-            raise RequestFault(
+            raise DeliveryFault(
                 Failure("retryable", "TIMEOUT", f"{host} did not answer in full within {self._timeout_s:g} s")
             ) from None
         except (aiohttp.ClientError, OSError, ValueError, UnicodeError) as error:
             # Not chained: the library's messages hold the URL with its query.
-            raise RequestFault(_failure(error, host)) from None
+            raise DeliveryFault(_failure(error, host)) from None
 
     async def close(self) -> None:
         """Gives back the connections. The next request opens new ones."""
@@ -135,8 +135,9 @@ def library() -> Any:
 def _door(guard: AddressGuard, inner: Any) -> Any:
     """A resolver and a maker of sockets that only lead to admitted addresses."""
     aiohttp = library()
+    from aiohttp.abc import AbstractResolver
 
-    class Door(aiohttp.abc.AbstractResolver):  # type: ignore[misc]
+    class Door(AbstractResolver):
         def __init__(self) -> None:
             self.inner = aiohttp.ThreadedResolver() if inner is None else inner
             self.by_name: set[str] = set()
@@ -178,19 +179,37 @@ def _failure(error: BaseException, host: str) -> Failure:
     name = type(error).__name__
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or "it cannot be verified"
-        return Failure("retryable", "TLS_FAILED", f"the certificate of {host} is refused: {reason}", status=name)
+        return Failure(
+            "retryable", "TLS_FAILED", f"the certificate of {host} is refused: {reason}", status=name
+        )
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return Failure("retryable", "TLS_FAILED", f"no secure connection to {host} could be agreed on", status=name)
+        return Failure(
+            "retryable", "TLS_FAILED", f"no secure connection to {host} could be agreed on", status=name
+        )
     if isinstance(error, aiohttp.InvalidURL | ValueError):
-        return Failure("permanent", "INVALID_URL", f"the request to {host} cannot be made: its URL is invalid", status=name)
+        return Failure(
+            "permanent",
+            "INVALID_URL",
+            f"the request to {host} cannot be made: its URL is invalid",
+            status=name,
+        )
     if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
         return Failure("retryable", "CONNECTION_FAILED", f"no address is known of {host}", status=name)
     if isinstance(error, aiohttp.ClientResponseError):
-        return Failure("retryable", "BAD_ANSWER", f"{host} answered with something that is not HTTP", status=name)
+        return Failure(
+            "retryable", "BAD_ANSWER", f"{host} answered with something that is not HTTP", status=name
+        )
     if isinstance(error, aiohttp.ClientConnectorError):
         reason = error.os_error.strerror or "refused"
-        return Failure("retryable", "CONNECTION_FAILED", f"{host} could not be connected to: {reason}", status=name)
-    return Failure("retryable", "CONNECTION_BROKEN", f"{host} broke the connection off before its answer was complete", status=name)
+        return Failure(
+            "retryable", "CONNECTION_FAILED", f"{host} could not be connected to: {reason}", status=name
+        )
+    return Failure(
+        "retryable",
+        "CONNECTION_BROKEN",
+        f"{host} broke the connection off before its answer was complete",
+        status=name,
+    )
 
 
 def _refused(error: AddressRefused) -> Failure:

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
 from rulebus.attempt import Failure
 from rulebus.errors import BusError
-from rulebus.targets.http.values import RequestFault, Value
+from rulebus.targets.value import DeliveryFault, Value
 
 __all__ = ["UrlTemplate"]
 
@@ -35,17 +35,23 @@ class UrlTemplate:
         except (ValueError, TypeError, AttributeError) as error:
             raise BusError("target-url", f"the text is no URL: {error}") from None
         if parts.scheme.lower() not in ("http", "https"):
-            raise BusError("target-url", f"an HTTP target's URL begins with https:// or http://, not {parts.scheme!r}")
+            raise BusError(
+                "target-url", f"an HTTP target's URL begins with https:// or http://, not {parts.scheme!r}"
+            )
         if "@" in parts.netloc:
             raise BusError("target-url", "a URL with a user name or password; give a BasicConnection instead")
         if not parts.hostname:
             raise BusError("target-url", f"{shown!r} names no host")
         if any(char.isspace() or ord(char) < 32 or ord(char) == 127 for char in url):
-            raise BusError("target-url", f"{shown[:80]!r} has a blank or a control character; write it as %20")
+            raise BusError(
+                "target-url", f"{shown[:80]!r} has a blank or a control character; write it as %20"
+            )
         if "*" in parts.netloc:
             raise BusError("target-url", "a * stands in the path, never in the host")
         if isinstance(path_parameters, str):
-            raise BusError("target-parameter", "path_parameters is a list of texts, one for each * in the path")
+            raise BusError(
+                "target-parameter", "path_parameters is a list of texts, one for each * in the path"
+            )
         stars = parts.path.count("*")
         if stars != len(path_parameters):
             raise BusError(
@@ -73,14 +79,18 @@ class UrlTemplate:
         """Without query and parameters, for people."""
 
     def fill(self, body: bytes, query: Mapping[str, str]) -> str:
-        """The URL for this event; `query` replaces keys of the URL's own. Raises `RequestFault`."""
+        """The URL for this event; `query` replaces keys of the URL's own. Raises `DeliveryFault`."""
         pieces = [self._prefix, self._parts[0]]
         for value, rest in zip(self._values, self._parts[1:], strict=True):
             pieces += [quote(value.of(body), safe=""), rest]
         path = "".join(pieces[1:])
         if self._values and any(segment in (".", "..") for segment in path.split("/")):
-            raise RequestFault(
-                Failure("permanent", "PARAMETER_INVALID", "a path parameter would become a step such as '..' of the path")
+            raise DeliveryFault(
+                Failure(
+                    "permanent",
+                    "PARAMETER_INVALID",
+                    "a path parameter would become a step such as '..' of the path",
+                )
             )
         pairs = [pair for pair in self._query if pair[0] not in query] + list(query.items())
         text = "&".join(f"{quote_plus(key)}={quote_plus(value)}" for key, value in pairs)

@@ -1,18 +1,18 @@
-"""Values of headers, query and path parameters: constants, or ``$.paths`` into the original event.
+"""Headers and query parameters of an HTTP target: names checked once, values checked for each event.
 
-Relies on `transform` for paths. Must never let a value of an event end a header or leave its place in a URL.
+Relies on `targets.value`. Must never let a value of an event end a header.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from rulebus.attempt import Failure
 from rulebus.errors import BusError
+from rulebus.targets.value import DeliveryFault, Value
 
-__all__ = ["FORBIDDEN_HEADERS", "RequestFault", "Value", "header_values", "query_values"]
+__all__ = ["FORBIDDEN_HEADERS", "check_header", "header_values", "query_values", "safe_header"]
 
 FORBIDDEN_HEADERS = frozenset(
     {
@@ -24,58 +24,6 @@ FORBIDDEN_HEADERS = frozenset(
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-class RequestFault(Exception):
-    """A request cannot be made of this event; carries the delivery's outcome."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-class Value:
-    """One value: a constant, or what a path finds."""
-
-    __slots__ = ("_constant", "_one", "what")
-
-    def __init__(self, text: str, what: str) -> None:
-        self.what = what
-        """Where it belongs, for messages: ``header X-Order``."""
-        self._constant = text
-        self._one: Any = None
-        if not isinstance(text, str):
-            raise BusError("target-parameter", f"the {what} is a text, or a path such as '$.detail.id', not {text!r}")
-        if text == "$" or text.startswith(("$.", "$[")):
-            from rulebus import transform
-
-            self._one = transform.compile_path(text).one
-
-    @property
-    def is_path(self) -> bool:
-        """Whether it depends on the event."""
-        return self._one is not None
-
-    def of(self, body: bytes) -> str:
-        """The value for this event. Raises `RequestFault` when the path finds nothing."""
-        if self._one is None:
-            return self._constant
-        found = self._one(body)
-        if found is None:
-            raise RequestFault(
-                Failure(
-                    "permanent",
-                    "PARAMETER_MISSING",
-                    f"the event has nothing at {self._constant}, which the {self.what} needs",
-                )
-            )
-        text = bytes(found).decode("utf-8", "replace")
-        if text.startswith('"'):
-            from rulebus import _json
-
-            return str(_json.loads(text))
-        # Outside strings, JSON's line breaks and tabs mean nothing.
-        return re.sub(r"[\r\n\t]+", " ", text)
 
 
 def check_header(name: str) -> None:
@@ -103,10 +51,10 @@ def query_values(given: Mapping[str, str]) -> dict[str, Value]:
 
 
 def safe_header(value: Value, body: bytes) -> str:
-    """A header's value for this event. Raises `RequestFault` for what would end the header."""
+    """A header's value for this event. Raises `DeliveryFault` for what would end the header."""
     text = value.of(body).strip(" \t")
     if _CONTROL.search(text):
-        raise RequestFault(
+        raise DeliveryFault(
             Failure("permanent", "PARAMETER_INVALID", f"the {value.what} would hold a control character")
         )
     return text
