@@ -16,9 +16,9 @@ from rulebus.bus.closing import CloseReport
 from rulebus.bus.event_bus import as_entry, the_id
 from rulebus.bus.handle import BusHandle
 from rulebus.bus.hub import Hub, letter_filter
+from rulebus.bus.ids import Ids
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import DEFAULT, check_bus_name
-from rulebus.bus.ids import Ids
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import PutResult
 from rulebus.bus.waits import Blocking, Durable, Until, Work

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from rulebus.bus.closing import CloseReport
 from rulebus.bus.handle import BusHandle
 from rulebus.bus.hub import Hub, letter_filter
+from rulebus.bus.ids import Ids
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import DEFAULT, check_bus_name
-from rulebus.bus.ids import Ids
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import PutResult
 from rulebus.bus.waits import Work, run

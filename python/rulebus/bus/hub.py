@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from rulebus.attempt import Failure
 from rulebus.bus.closing import CloseReport
 from rulebus.bus.envelope import Envelopes
+from rulebus.bus.ids import Ids, RandomIds
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import bus_arn, rule_arn
-from rulebus.bus.ids import Ids, RandomIds
 from rulebus.bus.publishing import Draft, Publisher, Routed, Work
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import EntryFault, PutResult

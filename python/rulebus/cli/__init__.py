@@ -21,6 +21,7 @@ from rulebus.cli.check import check
 from rulebus.cli.demo import demo
 from rulebus.cli.explain import explain
 from rulebus.cli.match import match
+from rulebus.cli.run import run
 
 __all__ = ["cli", "main"]
 
@@ -59,10 +60,11 @@ def cli() -> None:
       rulebus check rules.json
       rulebus match --rules rules.json events.jsonl
       rulebus explain --rules rules.json --rule big-orders event.json
+      rulebus run router.toml --events orders.jsonl
     """
 
 
-for _command in (match, check, explain, demo):
+for _command in (run, match, check, explain, demo):
     cli.add_command(_command)
 
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from rulebus.bus.async_event_bus import AsyncEventBus
-from rulebus.config.faults import ConfigError
 from rulebus.config.rules import FileRule, FileSubscription
 from rulebus.config.schema import RouterConfig
 from rulebus.config.targets import Secret, TargetConfig
-from rulebus.errors import BusError, RulebusError
+from rulebus.errors import BusError
 from rulebus.rule import Subscription
 from rulebus.targets.protocol import Target
 
@@ -95,14 +94,21 @@ class Router:
         try:
             return open_definition(definition, self.bus)
         except (ValueError, TypeError) as error:
-            raise BusError("target-options", f"the target {definition.name!r} cannot be made: {error}") from error
+            raise BusError(
+                "target-options", f"the target {definition.name!r} cannot be made: {error}"
+            ) from error
 
     def _apply_rules(
         self, config: RouterConfig, targets: Mapping[str, tuple[TargetConfig | str, Target]], changed: Changed
     ) -> None:
         wanted = {(rule.bus, rule.name): rule for rule in config.rules}
         for key, rule in wanted.items():
-            names = {name for sub in rule.subscriptions for name in (sub.target, sub.dead_letter) if name is not None}
+            names = {
+                name
+                for sub in rule.subscriptions
+                for name in (sub.target, sub.dead_letter)
+                if name is not None
+            }
             fresh = any(self._targets.get(name) is not targets[name] for name in names)
             if self._rules.get(key) == rule and not fresh:
                 changed.same += 1
@@ -133,7 +139,9 @@ class Router:
                 bus.remove_targets(rule.name, gone)
 
 
-def _subscription(one: FileSubscription, targets: Mapping[str, tuple[TargetConfig | str, Target]]) -> Subscription:
+def _subscription(
+    one: FileSubscription, targets: Mapping[str, tuple[TargetConfig | str, Target]]
+) -> Subscription:
     target = targets[one.target][1]
     defaults = cast(Mapping[str, Any], getattr(target, "defaults", {}))
     letters = None if one.dead_letter is None else targets[one.dead_letter][1]

@@ -118,14 +118,18 @@ def _rules_from_file(
     try:
         found = read_rules(folder / path)
     except OSError as error:
-        table.fault("path", f"{path!r} cannot be read: {error.strerror}", "a rules file, or a folder of NAME.json")
+        table.fault(
+            "path", f"{path!r} cannot be read: {error.strerror}", "a rules file, or a folder of NAME.json"
+        )
         return
     for problem in found.problems:
         table.fault("path", f"{path!r} is no good rules file", detail=str(problem))
     for text in found.rules:
         if not _NAME.fullmatch(text.name):
             table.fault(
-                "path", f"{text.name!r} in {path} cannot name a rule", "letters, digits and .-_, at most 64 characters"
+                "path",
+                f"{text.name!r} in {path} cannot name a rule",
+                "letters, digits and .-_, at most 64 characters",
             )
             continue
         try:

@@ -61,7 +61,9 @@ def read_target(name: str, table: Table, folder: Path) -> TargetConfig:
     named = [kind for kind in _KINDS if kind in table]
     if len(named) != 1:
         said = f"it has {' and '.join(named)}" if named else "it has none of them"
-        table.fault(None, f"the target {name!r} needs one of {', '.join(_KINDS)}; {said}", 'url = "https://…"')
+        table.fault(
+            None, f"the target {name!r} needs one of {', '.join(_KINDS)}; {said}", 'url = "https://…"'
+        )
         return TargetConfig(name, "", "")
     kind = named[0]
     config = _READERS[kind](name, table, folder)
@@ -122,7 +124,11 @@ def _secret(table: Table, key: str, folder: Path) -> Secret | None:
         table.raw(key)
         return None
     if not isinstance(table.raw(key), dict):
-        table.fault(key, f"{key} stands in the file", f'{key} = {{env = "NAME"}} or {{file = "PATH"}}: secrets stay out')
+        table.fault(
+            key,
+            f"{key} stands in the file",
+            f'{key} = {{env = "NAME"}} or {{file = "PATH"}}: secrets stay out',
+        )
         return None
     inner = table.table(key)
     assert inner is not None
@@ -147,7 +153,11 @@ def _command(name: str, table: Table, folder: Path) -> TargetConfig:
     if isinstance(given, str) and given:
         what, options["shell"] = given, True
         if not table.flag("shell"):
-            table.fault("command", "the command is one text", 'a list of words: command = ["prog", "-x"]; or shell = true')
+            table.fault(
+                "command",
+                "the command is one text",
+                'a list of words: command = ["prog", "-x"]; or shell = true',
+            )
     else:
         what = tuple(table.texts("command"))
         if not what:
@@ -192,6 +202,12 @@ def check_address(address: str) -> str | None:
 
     scheme, colon, _ = address.partition(":")
     if not colon or address.startswith(("/", "./", "../")):
-        return None if address.startswith(("/", "./", "../")) or address.endswith(".jsonl") else "an address: log:, https://…"
+        return (
+            None
+            if address.startswith(("/", "./", "../")) or address.endswith(".jsonl")
+            else "an address: log:, https://…"
+        )
     known = TargetRegistry().schemes()
-    return None if scheme.lower() in known else f"one that begins with {', '.join(f'{one}:' for one in known)}"
+    return (
+        None if scheme.lower() in known else f"one that begins with {', '.join(f'{one}:' for one in known)}"
+    )

@@ -32,7 +32,8 @@ class Endpoint:
             import aiohttp.web
         except ImportError as error:
             raise BusError(
-                "extra-missing", "the HTTP endpoint needs aiohttp; install it with: pip install 'rulebus[http]'"
+                "extra-missing",
+                "the HTTP endpoint needs aiohttp; install it with: pip install 'rulebus[http]'",
             ) from error
         self._web = aiohttp.web
         self._service, self._token = service, token

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from rulebus.config.faults import ConfigError
 from rulebus.config.schema import RouterConfig, read_router
 from rulebus.errors import BusError, StoreError
 from rulebus.router.sources import FileSource, StreamSource
+from rulebus.statistics import BusStatistics
 from rulebus.stores.protocol import Store
 
 __all__ = ["Counts", "Service", "open_store"]
@@ -58,7 +58,9 @@ def open_store(path: Path | None) -> Store:
 class Service:
     """One run of a router file. `say` gets a line for people for everything that they should know."""
 
-    def __init__(self, config: RouterConfig, say: Callable[[str], None], *, drain_s: float | None = None) -> None:
+    def __init__(
+        self, config: RouterConfig, say: Callable[[str], None], *, drain_s: float | None = None
+    ) -> None:
         self.config, self.say, self.counts = config, say, Counts()
         self._drain_s = drain_s
         self._stop = asyncio.Event()
@@ -72,12 +74,26 @@ class Service:
         self.router = Router(config, self.bus)
         self.report: CloseReport | None = None
         self.failure: BaseException | None = None
+        self.final: BusStatistics | None = None
+
+    def statistics(self) -> BusStatistics:
+        """The numbers of all buses together."""
+        found = [self.bus.bus(name).statistics() for name in self.bus.buses()]
+        return BusStatistics(
+            events=sum(one.events for one in found),
+            refused=sum(one.refused for one in found),
+            matched=sum(one.matched for one in found),
+            unmatched=sum(one.unmatched for one in found),
+            targets=tuple(target for one in found for target in one.targets),
+        )
 
     def stop(self) -> None:
         """Ends the run: nothing new is read, what was accepted is delivered."""
         self._stop.set()
 
-    async def run(self, streams: Sequence[tuple[str, Any]] = (), *, ready: Callable[[], None] | None = None) -> int:
+    async def run(
+        self, streams: Sequence[tuple[str, Any]] = (), *, ready: Callable[[], None] | None = None
+    ) -> int:
         """Runs until the streams end (if nothing else brings events) or `stop`. The exit status: 0, or 1 when an event
         was refused, a line was bad, or something was lost."""
         async with contextlib.AsyncExitStack() as stack:
@@ -194,7 +210,9 @@ class Service:
     def _said(self, changed: Changed) -> None:
         for note in changed.notes:
             self.say(note)
-        self.say(f"rules: {len(changed.put)} put, {len(changed.removed)} removed, {changed.same} as they were")
+        self.say(
+            f"rules: {len(changed.put)} put, {len(changed.removed)} removed, {changed.same} as they were"
+        )
 
     def _open_archives(self) -> None:
         for archive in self.config.archives:
@@ -207,7 +225,10 @@ class Service:
 
     def _listen_to_signals(self, stack: contextlib.AsyncExitStack) -> None:
         loop = asyncio.get_running_loop()
-        wanted: list[tuple[int, Callable[[], None]]] = [(signal.SIGTERM, self.stop), (signal.SIGINT, self.stop)]
+        wanted: list[tuple[int, Callable[[], None]]] = [
+            (signal.SIGTERM, self.stop),
+            (signal.SIGINT, self.stop),
+        ]
         if hasattr(signal, "SIGHUP"):
             wanted.append((signal.SIGHUP, self.reload))
         for number, act in wanted:
@@ -227,15 +248,6 @@ async def _closing(service: Service) -> Any:
                 yield
             finally:
                 service.report = await service.bus.close(service._drain_s)
+                service.final = service.statistics()
     except StoreError as error:
         service.failure = service.failure or error
-
-
-def main_loop(service: Service, streams: Sequence[tuple[str, Any]]) -> int:
-    """Runs a service to its end."""
-    return asyncio.run(service.run(streams))
-
-
-def standard_input() -> tuple[str, Any]:
-    """Standard input as a stream of a service."""
-    return "stdin", sys.stdin.buffer
