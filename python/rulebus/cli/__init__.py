@@ -17,7 +17,9 @@ from typing import Any
 import click
 
 import rulebus
+from rulebus.cli.archive import archive
 from rulebus.cli.check import check
+from rulebus.cli.dead_letters import dead_letters
 from rulebus.cli.demo import demo
 from rulebus.cli.explain import explain
 from rulebus.cli.match import match
@@ -64,7 +66,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, match, check, explain, demo):
+for _command in (run, dead_letters, archive, match, check, explain, demo):
     cli.add_command(_command)
 
 

@@ -40,7 +40,7 @@ class ArchiveConfig:
     bus: str
     pattern: str | None = None
     """JSON text; None: every event."""
-    retention_days: float = 0.0
+    retention_days: int = 0
     """0: for ever."""
 
 
@@ -154,9 +154,9 @@ def _archive(name: str, table: Table, buses: tuple[str, ...]) -> ArchiveConfig:
 
     bus = bus_of(table, buses)
     pattern = read_pattern(table) if "pattern" in table else None
-    days = table.number("retention_days", 0.0)
+    days = table.whole("retention_days", 0)
     table.done()
-    return ArchiveConfig(name, bus, pattern, days or 0.0)
+    return ArchiveConfig(name, bus, pattern, days)
 
 
 def _profiles(top: Table) -> dict[str, RetryPolicy]:

@@ -11,7 +11,7 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ class Service:
             await stack.enter_async_context(_closing(self))
             changed = self.router.apply(self.config)
             self._said(changed)
-            self._open_archives()
+            await self._open_archives()
             tasks = self._sources(streams)
             if self.config.input.http is not None:
                 from rulebus.router.endpoint import Endpoint
@@ -108,9 +108,12 @@ class Service:
                 endpoint = await stack.enter_async_context(Endpoint(self, self.config.input.http))
                 self.say(f"listening on http://{endpoint.address}/events")
             self._listen_to_signals(stack)
-            if ready is not None:
-                ready()
+            await self.bus.resume_replays()
+            if work is not None:
+                tasks.append(asyncio.create_task(_awaited(work(self.bus))))
             await self._until_done(tasks)
+            if work is not None and self.failure is None and not self._stop.is_set():
+                await self.bus.wait_idle(self._drain_s)
         if self.failure is not None:
             raise self.failure
         bad = self.counts.refused or self.counts.bad_lines or (self.report is not None and self.report.lost)
@@ -214,12 +217,22 @@ class Service:
             f"rules: {len(changed.put)} put, {len(changed.removed)} removed, {changed.same} as they were"
         )
 
-    def _open_archives(self) -> None:
-        for archive in self.config.archives:
-            bus = self.bus.bus(archive.bus)
-            bus.create_archive(
-                archive.name, archive.pattern, retention_days=archive.retention_days, replace=True
-            )
+    async def _open_archives(self) -> None:
+        """Makes the file's archives, or brings those of the store to what the file says."""
+        known = {archive.name: archive for archive in self.bus.archives()}
+        for wanted in self.config.archives:
+            bus = self.bus.bus(wanted.bus)
+            there = known.get(wanted.name)
+            if there is None:
+                await bus.create_archive(wanted.name, wanted.pattern, retention_days=wanted.retention_days)
+            elif there.bus != wanted.bus:
+                raise BusError(
+                    "archive-bus",
+                    f"the store keeps an archive {wanted.name!r} of the bus {there.bus}, the file says {wanted.bus}; "
+                    "give the new one another name",
+                )
+            else:
+                await bus.update_archive(wanted.name, pattern=wanted.pattern, retention_days=wanted.retention_days)
 
     # The process.
 
@@ -251,3 +264,7 @@ async def _closing(service: Service) -> Any:
                 service.final = service.statistics()
     except StoreError as error:
         service.failure = service.failure or error
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
