@@ -88,9 +88,7 @@ class Router:
 
     def _open(self, definition: TargetConfig | str) -> Target:
         if isinstance(definition, str):
-            from rulebus.targets.registry import open_target
-
-            return open_target(definition)
+            return open_address(definition, self.bus)
         try:
             return open_definition(definition, self.bus)
         except (ValueError, TypeError) as error:
@@ -202,9 +200,16 @@ def _log(definition: TargetConfig, bus: AsyncEventBus) -> Target:
 
 
 def _address(definition: TargetConfig, bus: AsyncEventBus) -> Target:
+    return open_address(str(definition.what), bus, **definition.options)
+
+
+def open_address(address: str, bus: AsyncEventBus, **options: Any) -> Target:
+    """The target of an address: ``bus:NAME``, or whatever the registry knows."""
     from rulebus.targets.registry import open_target
 
-    return open_target(str(definition.what), **definition.options)
+    if address.startswith("bus:"):
+        return bus.bus(address[4:]).as_target()
+    return open_target(address, **options)
 
 
 _OPENERS: dict[str, Callable[[TargetConfig, AsyncEventBus], Target]] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -56,14 +57,27 @@ class Table:
     def _take(self, key: str, kinds: tuple[type, ...], default: Any, required: bool) -> Any:
         self._asked.add(key)
         value = self.value.get(key, _MISSING)
+        if str in kinds and isinstance(value, dict) and "env" in value:
+            value = self._from_environment(key, value)
         if value is _MISSING:
-            if required:
+            if required and key not in self.value:
                 self.fault(None, f"{key} is missing", f"{key} = … ({_NAMES[kinds[0]]})")
             return default
         # bool is an int for Python, not for people.
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             self.fault(key, f"{key} is {_spell(value)}", " or ".join(_NAMES[kind] for kind in kinds))
             return default
+        return value
+
+    def _from_environment(self, key: str, given: Mapping[str, Any]) -> Any:
+        """Text may stand in the environment: ``{env = "NAME", default = "…"}``."""
+        inner = Table(given, (*self.path, key), self.faults)
+        name, default = inner.text("env"), inner.optional_text("default")
+        inner.done()
+        value = os.environ.get(name, default)
+        if value is None:
+            self.fault(key, f"the environment variable {name} is not set", 'a default beside env, or the variable')
+            return _MISSING
         return value
 
     def text(self, key: str, default: str = "", *, required: bool = False) -> str:

@@ -201,6 +201,8 @@ def check_address(address: str) -> str | None:
     from rulebus.targets.registry import TargetRegistry
 
     scheme, colon, _ = address.partition(":")
+    if scheme == "bus":
+        return None
     if not colon or address.startswith(("/", "./", "../")):
         return (
             None

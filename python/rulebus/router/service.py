@@ -219,7 +219,8 @@ class Service:
 
     async def _open_archives(self) -> None:
         """Makes the file's archives, or brings those of the store to what the file says."""
-        known = {archive.name: archive for archive in self.bus.archives()}
+        buses = [self.bus.bus(name) for name in self.bus.buses()]
+        known = {archive.name: archive for bus in buses for archive in bus.archives()}
         for wanted in self.config.archives:
             bus = self.bus.bus(wanted.bus)
             there = known.get(wanted.name)
