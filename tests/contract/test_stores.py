@@ -6,9 +6,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rulebus.stores.memory import MemoryStore
 from rulebus.stores.protocol import Store
 from rulebus.stores.sqlite import SqliteStore
-from rulebus.testing.stores import DurableStoreContract
+from rulebus.testing.stores import DurableStoreContract, StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    def open(self, folder: Path) -> Store:
+        return MemoryStore()
 
 
 class TestSqliteStore(DurableStoreContract):

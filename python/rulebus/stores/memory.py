@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from rulebus import _json
 from rulebus.dead_letter import DeadLetter
 from rulebus.errors import StoreError
 from rulebus.event import AcceptedEvent
@@ -73,6 +74,9 @@ class MemoryStore:
             for name, event in changes.archived:
                 self._archive_number += 1
                 self._archives.setdefault(name, _Archive()).add(self._archive_number, event)
+            if changes.replay is not None:
+                name, *progress = changes.replay
+                self._documents.setdefault("replay-progress", {})[name] = _json.dumps(progress)
             for _, _, letter in changes.dead:
                 id = self._letter_ids[-1] + 1 if self._letter_ids else 1
                 self._letter_ids.append(id)

@@ -223,7 +223,7 @@ class Group:
         for number, pairs in self._touched.items():
             seen = self._seen.get(number)
             if pairs:
-                data = pack_pairs(pairs)
+                data = pack_pairs(number, pairs)
                 pending.append((number, self._place(data), len(data)))
                 if seen:
                     _runs(sorted(seen - {seq for seq, _ in pairs}), gone)

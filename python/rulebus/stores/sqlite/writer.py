@@ -304,7 +304,8 @@ class Writer:
             while free > max(_LEAST_FREE_PAGES, pages // 2) and not (
                 self._urgent or self._closing or self._queue
             ):
-                self._connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+                # executescript() runs a statement to its end; execute() would free one page and stop.
+                self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
                 free -= _VACUUM_PAGES
                 pages -= _VACUUM_PAGES
                 self._since_checkpoint += 1

@@ -1,0 +1,86 @@
+"""The size of the SQLite store's file: it is used again, and given back.
+
+Relies on the harness beside. Must never sleep: the writer is asked to tidy up, as it does by itself when it is idle."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rulebus.stores.protocol import Changes
+from rulebus.stores.sqlite import SqliteStore
+from unit.stores.harness import append, event, opened, settle
+
+
+def size(path: Path) -> int:
+    return sum(os.stat(file).st_size for file in (path, Path(f"{path}-wal")) if file.exists())
+
+
+def tidy(store: SqliteStore) -> None:
+    writer = store._writer
+    assert writer is not None
+    writer.run(lambda _: (writer._tidy(), writer._checkpoint("TRUNCATE")))
+
+
+def test_a_steady_load_does_not_grow_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    sizes = []
+    backlog: list[int] = []
+    for turn in range(60):
+        backlog += append(store, *[event(n, 2000) for n in range(500)])
+        settle(store, backlog[:-500])
+        del backlog[:-500]
+        if turn % 20 == 19:
+            tidy(store)
+            sizes.append(size(path))
+    assert max(sizes) < 1.5 * sizes[0]
+    assert sizes[-1] < 8_000_000  # 60 MB went through.
+    store.close()
+
+
+def test_one_event_that_stays_holds_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    kept = []
+    for _ in range(40):
+        places = append(store, *[event(n, 2000) for n in range(500)])
+        kept.append(places[250])
+        settle(store, places[:250] + places[251:])
+    tidy(store)
+    assert size(path) < 8_000_000
+    assert [one.id for one in store.fetch(kept)] == ["e-250"] * 40
+    store.close()
+
+
+def test_a_backlog_that_is_gone_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    places = append(store, *[event(n, 2000) for n in range(15_000)])
+    tidy(store)
+    high = size(path)
+    assert high > 30_000_000
+    settle(store, places)
+    tidy(store)
+    assert size(path) < high // 2 + 4_000_000
+    store.close()
+
+
+def test_the_log_file_is_bounded_while_events_go_through(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    for _ in range(100):
+        settle(store, append(store, *[event(n, 10_000) for n in range(100)]))
+    assert os.stat(f"{path}-wal").st_size < 80 << 20
+    store.close()
+    assert not Path(f"{path}-wal").exists()
+
+
+def test_what_an_archive_forgets_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    store.write(Changes(archived=[("a", event(n, 2000)) for n in range(15_000)])).result(60)
+    assert store.forget("a") == 15_000
+    tidy(store)
+    assert size(path) < 20_000_000
+    store.close()
