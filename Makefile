@@ -20,11 +20,11 @@ CRATES := -p rulebus-core -p rulebus-fuzz
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 # Emptied before each build, so that it holds one wheel of this build and nothing older.
 WHEELHOUSE := $(VENV)/wheelhouse
-SOURCES := $(shell find src python -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' -o -name '*.json' \) 2>/dev/null) \
+SOURCES := $(shell find src python -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' -o -name '*.css' -o -name '*.json' \) 2>/dev/null) \
 	Cargo.toml Cargo.lock pyproject.toml
 LINTED := python tests benches
 
-.PHONY: help demo test check format bench wheel fuzz docs clean
+.PHONY: help demo test check format bench gates wheel fuzz docs clean
 
 help: ## list the targets (the default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,7 @@ check: $(VENV)/installed ## everything that CI runs: formats, lints, types, docu
 	$(BIN)/mypy --strict python/rulebus
 	cd $(VENV) && bin/python -P -m mypy.stubtest rulebus._core
 	$(MAKE) docs
+	$(MAKE) gates
 	$(MAKE) test
 
 format: $(VENV)/tools ## put all sources into their form (rustfmt, ruff)
@@ -63,6 +64,9 @@ format: $(VENV)/tools ## put all sources into their form (rustfmt, ruff)
 
 bench: $(VENV)/installed ## measure throughput, build time and memory; every count is checked in the run (BENCH="--help")
 	$(BIN)/python -P benches/run.py $(BENCH)
+
+gates: $(VENV)/installed ## count the instructions of fixed cases under valgrind, at most 3 % more than recorded (GATES="--accept" records)
+	@$(BIN)/python -P benches/gates.py $(GATES)
 
 wheel: $(VENV)/tools ## the wheel for every Linux since 2014 and every Python since 3.11, and the source distribution: dist/
 	rm -rf dist

@@ -7,7 +7,9 @@ once, by the reference on a sample of the events and by the engine on all. Must 
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -49,6 +51,16 @@ class Workload:
         if len(rules) != self.rule_count:
             raise ValueError(f"{self.name}: {len(rules)} rules were generated, not {self.rule_count}")
         return rules
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """The rules one by one as JSON texts: a million of them as dicts would take gigabytes."""
+        made = (
+            generators.rules(n=self.rule_count, **self.arguments)
+            if self.data == "envelopes"
+            else self.rules()
+        )
+        for name, pattern in made:
+            yield name, json.dumps(pattern, separators=(",", ":"))
 
     def lines(self) -> list[bytes]:
         """The events as JSON texts; shared between workloads, not to be changed."""

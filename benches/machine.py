@@ -1,54 +1,21 @@
-"""What a figure was measured on: processor, memory, system, versions, load. Must never name the machine or
-its user.
+"""What a figure was measured on: the machine as `rulebus.measure` describes it, and the rivals' versions.
+
+Must never name the machine or its user.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-import rulebus
+from rulebus.measure.machine import machine as described
 
 __all__ = ["machine"]
-
-_FLAGS = ("avx2", "avx512bw", "bmi2", "neon")
 
 
 def machine() -> dict[str, Any]:
     """The description, ready for JSON."""
-    cpu, flags = _processor()
-    return {
-        "processor": cpu,
-        "instructions": [flag for flag in _FLAGS if flag in flags],
-        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gb": _memory_gb(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "versions": {"rulebus": rulebus.__version__, **_versions("event-ruler", "moto")},
-    }
-
-
-def _processor() -> tuple[str, set[str]]:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or "unknown", set()
-    fields = dict(line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
-    fields = {key.strip(): value.strip() for key, value in fields.items()}
-    return fields.get("model name", platform.machine()), set(
-        fields.get("flags", fields.get("Features", "")).split()
-    )
-
-
-def _memory_gb() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
-    except (ValueError, OSError, AttributeError):
-        return None
+    return {**described(), "rivals": _versions("event-ruler", "moto")}
 
 
 def _versions(*names: str) -> dict[str, str | None]:

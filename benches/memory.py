@@ -8,11 +8,7 @@ before.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,54 +29,31 @@ def measure(name: str) -> dict[str, Any]:
     return found
 
 
-def _resident_bytes() -> int:
-    gc.collect()
-    # Without the GNU C library what was freed may still be counted.
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-class _Mallinfo(ctypes.Structure):
-    """glibc's `struct mallinfo2`."""
-
-    _fields_ = [
-        (f"field_{number}", ctypes.c_size_t) for number in range(10)
-    ]  # arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost
-
-
-def _allocated_bytes() -> int | None:
-    """Bytes handed out by the C library, or None where it does not tell."""
-    try:
-        mallinfo2 = ctypes.CDLL(None).mallinfo2
-    except (OSError, AttributeError):
-        return None
-    mallinfo2.restype = _Mallinfo
-    found = mallinfo2()
-    return int(found.field_7 + found.field_4)
-
-
 def _main(name: str) -> None:
     from benches.catalogue import load
     from rulebus import Matcher
+    from rulebus.measure.memory import allocated_bytes, resident_bytes
 
     (workload,) = load(name)
-    rules = {rule: json.dumps(pattern, separators=(",", ":")) for rule, pattern in workload.rules()}
+    rules = dict(workload.texts())
     Matcher({"warm": {"x": ["up"]}}).match(b"{}")
-    before, allocated_before = _resident_bytes(), _allocated_bytes()
+    before, allocated_before = resident_bytes(), allocated_bytes()
     matcher = Matcher(rules)
-    grown, allocated = _resident_bytes() - before, _allocated_bytes()
+    allocated, after = allocated_bytes(), resident_bytes()
+    size = len(rules)
     found = {
         "rules": len(matcher),
         "pattern_bytes_per_rule": round(sum(map(len, rules.values())) / len(rules)),
         "index_bytes_per_rule": round(matcher.stats().size_bytes / len(rules)),
-        "allocated_bytes_per_rule": None
-        if allocated is None or allocated_before is None
-        else round((allocated - allocated_before) / len(rules)),
-        "process_bytes_per_rule": round(grown / len(rules)),
+        "allocated_bytes_per_rule": _grown(allocated_before, allocated, size),
+        "process_bytes_per_rule": _grown(before, after, size),
         "matches": len(matcher.match_lines(b"\n".join(workload.lines())).rules),
     }
     print(json.dumps(found))
+
+
+def _grown(before: int | None, after: int | None, rules: int) -> int | None:
+    return None if before is None or after is None else round((after - before) / rules)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
 import json
 import sys
 from pathlib import Path
@@ -22,8 +21,9 @@ from benches.engines import ENGINES, missing
 from benches.floors import Floor, floors
 from benches.machine import machine
 from benches.measure import Figure, measure_calls, measure_lines
+from benches.record_file import RECORD, next_stem
+from benches.target_print import run_targets
 
-RECORD = Path(__file__).with_name("record")
 RIVALS_UP_TO_RULES = 1_000
 _WORDS = {True: "reached", False: "NOT REACHED", None: "not measured"}
 _HEADS = (
@@ -43,6 +43,15 @@ _HEADS = (
 def main() -> int:
     """Run what the arguments ask for; returns the exit status."""
     given = _arguments()
+    if given.targets:
+        return run_targets(
+            given.workload,
+            given.rounds,
+            count=given.instructions,
+            markdown=given.markdown,
+            readme=given.readme,
+            record=given.record,
+        )
     workloads = load(*given.workload)
     if not workloads:
         sys.exit(f"no workload is called {' or '.join(given.workload)}")
@@ -89,6 +98,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--no-record", dest="record", action="store_false", help="write nothing to benches/record"
     )
+    parser.add_argument(
+        "--targets", action="store_true", help="the table of targets instead; -w chooses rows, as 'lots/*'"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="with --targets: a table to paste, nothing else"
+    )
+    parser.add_argument("--readme", action="store_true", help="with --targets: put the table into README.md")
+    parser.add_argument(
+        "--no-instructions",
+        dest="instructions",
+        action="store_false",
+        help="with --targets: count no instructions under valgrind",
+    )
     return parser.parse_args()
 
 
@@ -125,12 +147,8 @@ def _floor(floor: Floor) -> str:
 
 
 def _write(figures: list[Figure], found: list[Floor]) -> str:
-    """DATE.json and DATE.md; a second run of a day gets a number."""
-    day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    number = 1
-    while (RECORD / f"{day}{f'-{number}' if number > 1 else ''}.json").exists():
-        number += 1
-    stem = f"{day}{f'-{number}' if number > 1 else ''}"
+    """DATE.json and DATE.md."""
+    day, stem = next_stem("")
     about = machine()
     record: dict[str, Any] = {
         "date": day,
@@ -138,7 +156,6 @@ def _write(figures: list[Figure], found: list[Floor]) -> str:
         "figures": [{**dataclasses.asdict(figure), "right": figure.right} for figure in figures],
         "floors": [{**dataclasses.asdict(floor), "reached": floor.reached} for floor in found],
     }
-    RECORD.mkdir(exist_ok=True)
     (RECORD / f"{stem}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     lines = [
         f"# Measured {day}", "",

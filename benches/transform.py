@@ -12,8 +12,8 @@ import timeit
 from collections.abc import Callable
 
 from rulebus.event import AcceptedEvent
+from rulebus.origin import Origin
 from rulebus.rule import InputTransformer
-from rulebus.targets.protocol import Origin
 from rulebus.transform import compile_path, compile_transform
 
 FLOOR_US = 5.0

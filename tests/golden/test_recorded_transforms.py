@@ -14,8 +14,8 @@ import pytest
 import rulebus
 from data_shared import shared_lines
 from rulebus.event import AcceptedEvent
+from rulebus.origin import Origin
 from rulebus.rule import InputTransformer
-from rulebus.targets.protocol import Origin
 from rulebus.transform import compile_transform
 
 TIME = "2024-06-05T04:03:02Z"

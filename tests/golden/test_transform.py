@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from rulebus.event import AcceptedEvent
+from rulebus.origin import Origin
 from rulebus.rule import InputTransformer
-from rulebus.targets.protocol import Origin
 from rulebus.transform import Transform, TransformDefinitionError, TransformError, compile_transform
 
 FOLDER = Path(__file__).parent / "transform"

@@ -15,8 +15,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rulebus.event import AcceptedEvent
+from rulebus.origin import Origin
 from rulebus.rule import InputTransformer
-from rulebus.targets.protocol import Origin
 from rulebus.testing import events
 from rulebus.transform import TransformDefinitionError, TransformError, compile_path, compile_transform
 

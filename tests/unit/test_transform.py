@@ -17,8 +17,8 @@ import pytest
 
 from rulebus.errors import BusError, EventError, RulebusError
 from rulebus.event import AcceptedEvent
+from rulebus.origin import Origin
 from rulebus.rule import InputTransformer
-from rulebus.targets.protocol import Origin
 from rulebus.transform import (
     Transform,
     TransformDefinitionError,

@@ -18,6 +18,7 @@ import click
 
 import rulebus
 from rulebus.cli.archive import archive
+from rulebus.cli.bench import bench
 from rulebus.cli.check import check
 from rulebus.cli.dead_letters import dead_letters
 from rulebus.cli.demo import demo
@@ -62,11 +63,12 @@ def cli() -> None:
       rulebus check rules.json
       rulebus match --rules rules.json events.jsonl
       rulebus explain --rules rules.json --rule big-orders event.json
+      rulebus bench --rules rules.json events.jsonl --report report.html
       rulebus run router.toml --events orders.jsonl
     """
 
 
-for _command in (run, dead_letters, archive, match, check, explain, demo):
+for _command in (run, dead_letters, archive, match, check, explain, bench, demo):
     cli.add_command(_command)
 
 

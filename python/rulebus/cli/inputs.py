@@ -42,9 +42,9 @@ def rules_from(path: str) -> RulesFile:
         raise InputError(f"rulebus: cannot read {path}: {error.strerror}") from None
 
 
-def build_matcher(path: str, validation: Validation) -> Matcher:
-    """A matcher with the rules of a file; every bad rule is reported before giving up."""
-    found = rules_from(path)
+def build_matcher(path: str, validation: Validation, found: RulesFile | None = None) -> Matcher:
+    """A matcher with the rules of a file, perhaps read before; every bad rule is reported before giving up."""
+    found = found or rules_from(path)
     reports = [str(problem) for problem in found.problems]
     matcher = Matcher(validation=validation)
     try:

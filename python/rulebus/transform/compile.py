@@ -55,7 +55,7 @@ def compile_transform(
     `TransformDefinitionError`. What will probably go wrong is in the result's `warnings`.
 
     >>> from rulebus.event import AcceptedEvent
-    >>> from rulebus.targets.protocol import Origin
+    >>> from rulebus.origin import Origin
     >>> event = AcceptedEvent("default", "1", b'{"id":"1","detail":{"total":1.50}}', 0.0)
     >>> compile_transform(input_path="$.detail").apply(event, Origin("default", "big", "billing"))
     b'{"total":1.50}'

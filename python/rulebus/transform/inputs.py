@@ -10,7 +10,7 @@ import time
 from rulebus._core import Splicer
 from rulebus.errors import EventError
 from rulebus.event import AcceptedEvent
-from rulebus.targets.protocol import Origin
+from rulebus.origin import Origin
 from rulebus.transform.path import Step
 from rulebus.transform.protocol import TransformError
 from rulebus.transform.template import Template

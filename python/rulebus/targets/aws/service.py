@@ -82,6 +82,8 @@ class AwsTarget:
         from botocore.config import Config
 
         session = library().Session() if self._session is None else self._session
+        # A session that several targets share makes one client at a time: it is not safe for threads.
+        making = vars(session).setdefault("_rulebus_making", threading.Lock())
         config = Config(
             retries={"total_max_attempts": 1},
             connect_timeout=min(5.0, self._timeout_s),
@@ -89,9 +91,10 @@ class AwsTarget:
             max_pool_connections=50,
             user_agent_extra="rulebus",
         )
-        return session.client(
-            self.service, region_name=self._region, endpoint_url=self._endpoint_url, config=config
-        )
+        with making:
+            return session.client(
+                self.service, region_name=self._region, endpoint_url=self._endpoint_url, config=config
+            )
 
     @abstractmethod
     def send(self, deliveries: Sequence[Delivery]) -> list[Failure | None]:

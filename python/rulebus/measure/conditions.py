@@ -1,0 +1,134 @@
+"""A pattern taken apart: which fields it asks for, with which operators, and how its conditions are joined.
+
+Relies on patterns that the engine has accepted (it is not judged again here). Must never decide whether an event
+matches: that is the engine's word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Both", "Condition", "Either", "Node", "conditions", "families", "take_apart"]
+
+_OPERATORS = (
+    "prefix",
+    "suffix",
+    "equals-ignore-case",
+    "wildcard",
+    "anything-but",
+    "numeric",
+    "cidr",
+    "exists",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One field with its list of values."""
+
+    path: tuple[str, ...]
+    values: str
+    """The list, as compact JSON."""
+
+    @property
+    def field(self) -> str:
+        """The path as a JSON pointer.
+
+        >>> Condition(("detail", "a/b"), "[1]").field
+        '/detail/a~1b'
+        """
+        return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in self.path)
+
+    def pattern(self) -> dict[str, Any]:
+        """A pattern of this condition alone."""
+        found: Any = json.loads(self.values)
+        for key in reversed(self.path):
+            found = {key: found}
+        return dict(found)
+
+    def __str__(self) -> str:
+        shown = self.values if len(self.values) <= 60 else self.values[:57] + "…"
+        return f"{self.field} {shown}"
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """`$or`: one of the alternatives must hold."""
+
+    alternatives: tuple[Both, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """Everything in it must hold."""
+
+    parts: tuple[Node, ...]
+
+
+Node = Condition | Either | Both
+
+
+def take_apart(pattern: str) -> Both:
+    """The conditions of a pattern's text and how they are joined.
+
+    >>> both = take_apart('{"a": [1], "b": {"c": [{"prefix": "x"}]}}')
+    >>> [str(condition) for condition in conditions(both)]
+    ['/a [1]', '/b/c [{"prefix":"x"}]']
+    """
+    return _object(json.loads(pattern), ())
+
+
+def conditions(node: Node) -> Iterator[Condition]:
+    """All conditions, in the order of the text."""
+    if isinstance(node, Condition):
+        yield node
+        return
+    for part in node.parts if isinstance(node, Both) else node.alternatives:
+        yield from conditions(part)
+
+
+def families(node: Node) -> set[str]:
+    """The operator families that a pattern uses; plain values are `exact`, alternatives `$or`.
+
+    >>> sorted(families(take_apart('{"$or": [{"a": [1]}, {"b": [{"exists": true}]}]}')))
+    ['$or', 'exact', 'exists']
+    """
+    found: set[str] = set()
+    if isinstance(node, Condition):
+        for value in json.loads(node.values):
+            found.add(
+                next((name for name in _OPERATORS if name in value), "exact")
+                if isinstance(value, dict)
+                else "exact"
+            )
+        return found
+    if isinstance(node, Either):
+        found.add("$or")
+    for part in node.parts if isinstance(node, Both) else node.alternatives:
+        found |= families(part)
+    return found
+
+
+def _object(members: dict[str, Any], above: tuple[str, ...]) -> Both:
+    parts: list[Node] = []
+    for key, value in members.items():
+        if key == "$or" and _is_operator(value):
+            parts.append(Either(tuple(_object(alternative, above) for alternative in value)))
+        elif isinstance(value, dict):
+            parts.extend(_object(value, (*above, key)).parts)
+        else:
+            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            parts.append(Condition((*above, key), text))
+    return Both(tuple(parts))
+
+
+def _is_operator(value: Any) -> bool:
+    """Whether `$or` is the operator and not an ordinary field of that name."""
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(isinstance(one, dict) and one and not set(one) & {*_OPERATORS, "exactly"} for one in value)
+    )
