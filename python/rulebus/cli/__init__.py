@@ -8,6 +8,7 @@ outside `terminal`.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import sys
@@ -17,16 +18,20 @@ from typing import Any
 import click
 
 import rulebus
-from rulebus.cli.archive import archive
-from rulebus.cli.bench import bench
-from rulebus.cli.check import check
-from rulebus.cli.dead_letters import dead_letters
-from rulebus.cli.demo import demo
-from rulebus.cli.explain import explain
-from rulebus.cli.match import match
-from rulebus.cli.run import run
 
 __all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "run": ("run", "run"),
+    "match": ("match", "match"),
+    "check": ("check", "check"),
+    "explain": ("explain", "explain"),
+    "bench": ("bench", "bench"),
+    "dead-letters": ("dead_letters", "dead_letters"),
+    "archive": ("archive", "archive"),
+    "demo": ("demo", "demo"),
+}
+"""Name to module and object. A command is imported when it is asked for: matching need not load a bus."""
 
 
 class _Ended(Exception):
@@ -34,7 +39,20 @@ class _Ended(Exception):
 
 
 class _Group(click.Group):
-    """click would turn a closed pipe into status 1 and print an empty line when interrupted."""
+    """Imports commands when they are asked for.
+
+    click itself would turn a closed pipe into status 1, and print an empty line when interrupted.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[name]
+        command: click.Command = getattr(importlib.import_module(f"rulebus.cli.{module}"), attribute)
+        return command
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -66,10 +84,6 @@ def cli() -> None:
       rulebus bench --rules rules.json events.jsonl --report report.html
       rulebus run router.toml --events orders.jsonl
     """
-
-
-for _command in (run, dead_letters, archive, match, check, explain, bench, demo):
-    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,8 +21,12 @@ from rulebus.cli.terminal import Progress, human, table
 __all__ = ["archive"]
 
 _WINDOW = (
-    click.option("--from", "start", callback=moment, metavar="TIME", help="First moment, by the events' own time."),
-    click.option("--to-time", "end", callback=moment, metavar="TIME", help="First moment that no longer counts."),
+    click.option(
+        "--from", "start", callback=moment, metavar="TIME", help="First moment, by the events' own time."
+    ),
+    click.option(
+        "--to-time", "end", callback=moment, metavar="TIME", help="First moment that no longer counts."
+    ),
 )
 
 
@@ -100,10 +104,18 @@ def events(store: str, name: str, start: float | None, end: float | None) -> int
 @_WINDOW[0]
 @_WINDOW[1]
 @click.option("--bus", metavar="NAME", help="The bus to put them on. Default: the archive's own.")
-@click.option("--rule", "rules", multiple=True, metavar="NAME", help="Only this rule gets them; may be repeated.")
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="So many times faster than they happened.")
-@click.option("--rate", "rate_per_s", type=click.FloatRange(min=0, min_open=True), help="At most so many a second.")
-@click.option("--drain", "drain_s", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most so long.")
+@click.option(
+    "--rule", "rules", multiple=True, metavar="NAME", help="Only this rule gets them; may be repeated."
+)
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), help="So many times faster than they happened."
+)
+@click.option(
+    "--rate", "rate_per_s", type=click.FloatRange(min=0, min_open=True), help="At most so many a second."
+)
+@click.option(
+    "--drain", "drain_s", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most so long."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would match and be delivered; deliver nothing.")
 def replay(
     store: str,
@@ -141,17 +153,28 @@ def replay(
                         "unmatched": seen.unmatched,
                         "deliveries": seen.deliveries,
                         "rules": seen.rules,
-                        "targets": {f"{rule}/{target}": count for (rule, target), count in seen.targets.items()},
+                        "targets": {
+                            f"{rule}/{target}": count for (rule, target), count in seen.targets.items()
+                        },
                         "first": None if seen.first_event_time is None else stamp(seen.first_event_time),
                         "last": None if seen.last_event_time is None else stamp(seen.last_event_time),
                     }
                 )
             )
             return
-        begun = await running.replay(name, low, high, to=bus, rules=chosen, speed=speed, rate_per_s=rate_per_s)
+        begun = await running.replay(
+            name, low, high, to=bus, rules=chosen, speed=speed, rate_per_s=rate_per_s
+        )
         status = await running.wait_replay(begun.name)
         click.echo(
-            json.dumps({"replay": status.name, "state": status.state, "events": status.events, "reason": status.reason})
+            json.dumps(
+                {
+                    "replay": status.name,
+                    "state": status.state,
+                    "events": status.events,
+                    "reason": status.reason,
+                }
+            )
         )
         if status.state != "COMPLETED":
             raise InputError(f"rulebus: the replay {status.name} ended as {status.state}: {status.reason}")

@@ -40,7 +40,13 @@ def dead_letters() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines; the default unless on a terminal.")
 def list_letters(
-    store: str, bus: str | None, rule: str | None, target: str | None, reason: str | None, limit: int, as_json: bool
+    store: str,
+    bus: str | None,
+    rule: str | None,
+    target: str | None,
+    reason: str | None,
+    limit: int,
+    as_json: bool,
 ) -> int:
     """List the dead letters of STORE, oldest first, also while a bus works with it."""
     with refusing():
@@ -54,7 +60,15 @@ def list_letters(
         return 0
     if found:
         rows = [
-            (str(one.id), stamp(one.dead_at), one.event.bus, one.rule, one.target, one.reason, str(len(one.attempts)))
+            (
+                str(one.id),
+                stamp(one.dead_at),
+                one.event.bus,
+                one.rule,
+                one.target,
+                one.reason,
+                str(len(one.attempts)),
+            )
             for one in found
         ]
         table("Dead letters", rows, head=("id", "given up", "bus", "rule", "target", "reason", "tries"))
@@ -81,10 +95,16 @@ def show(store: str, number: int) -> int:
 @dead_letters.command("redrive", short_help="Send dead letters again.")
 @click.argument("store", metavar="STORE")
 @letter_options
-@click.option("--id", "numbers", type=int, multiple=True, metavar="ID", help="Only this one; may be repeated.")
-@click.option("--rate", "rate_per_s", type=click.FloatRange(min=0, min_open=True), help="At most so many a second.")
+@click.option(
+    "--id", "numbers", type=int, multiple=True, metavar="ID", help="Only this one; may be repeated."
+)
+@click.option(
+    "--rate", "rate_per_s", type=click.FloatRange(min=0, min_open=True), help="At most so many a second."
+)
 @click.option("--router", metavar="ROUTER.toml", help="Deliver them now, with the targets of this file.")
-@click.option("--drain", "drain_s", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most so long.")
+@click.option(
+    "--drain", "drain_s", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most so long."
+)
 @click.option("--dry-run", is_flag=True, help="Only say how many there are.")
 def redrive(
     store: str,

@@ -64,7 +64,11 @@ def letter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def chosen(
-    reader: SqliteReader | SqliteStore, bus: str | None, rule: str | None, target: str | None, reason: str | None
+    reader: SqliteReader | SqliteStore,
+    bus: str | None,
+    rule: str | None,
+    target: str | None,
+    reason: str | None,
 ) -> Iterator[DeadLetter]:
     """The dead letters that the options choose, by id."""
     after = 0
@@ -100,11 +104,15 @@ def moment(context: click.Context, option: click.Parameter, text: str | None) ->
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no moment; write 2026-11-26T03:38:05Z or seconds since 1970") from None
+        raise click.BadParameter(
+            f"{text!r} is no moment; write 2026-11-26T03:38:05Z or seconds since 1970"
+        ) from None
     return (read if read.tzinfo is not None else read.replace(tzinfo=UTC)).timestamp()
 
 
-def run_router(router: str, store: str, work: Callable[[AsyncEventBus], Awaitable[None]], drain_s: float | None) -> int:
+def run_router(
+    router: str, store: str, work: Callable[[AsyncEventBus], Awaitable[None]], drain_s: float | None
+) -> int:
     """Runs a router file on a store without its inputs, does the work, and drains."""
     config = read_router_file(router)
     config = dataclasses.replace(

@@ -19,23 +19,38 @@ __all__ = ["demo"]
 
 @click.command(short_help="A shop on a bus, live; then the engine's throughput.")
 @click.option(
-    "--part", type=click.Choice(["all", "shop", "engine"]), default="all", show_default=True, help="What to show."
+    "--part",
+    type=click.Choice(["all", "shop", "engine"]),
+    default="all",
+    show_default=True,
+    help="What to show.",
 )
-@click.option("--orders", type=click.IntRange(min=10), default=150, show_default=True, help="The shop's orders.")
 @click.option(
-    "--rules", "rule_count", type=click.IntRange(min=10), default=3_000, show_default=True, help="The engine's rules."
+    "--orders", type=click.IntRange(min=10), default=150, show_default=True, help="The shop's orders."
+)
+@click.option(
+    "--rules",
+    "rule_count",
+    type=click.IntRange(min=10),
+    default=3_000,
+    show_default=True,
+    help="The engine's rules.",
 )
 @click.option(
     "--events", type=click.IntRange(min=1), default=250_000, show_default=True, help="The engine's events."
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed gives other orders and events.")
 @click.option(
-    "--threads", type=click.IntRange(min=0), default=1, show_default=True, help="The engine's; 0: one per processor."
+    "--seed", type=int, default=1, show_default=True, help="Another seed gives other orders and events."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="The engine's; 0: one per processor.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The figures as one JSON object.")
-def demo(
-    part: str, orders: int, rule_count: int, events: int, seed: int, threads: int, as_json: bool
-) -> int:
+def demo(part: str, orders: int, rule_count: int, events: int, seed: int, threads: int, as_json: bool) -> int:
     """Show what the bus and its engine do.
 
     The shop: customers place orders; billing (which fails every third call), warehouse (strictly in order), e-mail

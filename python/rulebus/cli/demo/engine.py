@@ -62,7 +62,9 @@ class _Figures:
         }  # fmt: skip
 
 
-def run_engine(rule_count: int, events: int, seed: int, threads: int, *, quiet: bool = False) -> dict[str, Any]:
+def run_engine(
+    rule_count: int, events: int, seed: int, threads: int, *, quiet: bool = False
+) -> dict[str, Any]:
     """Builds a set of realistic rules, generates events, routes them, shows the figures and gives them back."""
     figures = _Figures(rule_count, seed, threads)
     entities = max(10_000, 2 * rule_count)

@@ -105,7 +105,12 @@ class _Shop:
     """The same services, subscribed."""
 
     def __init__(self, seed: int, bus: EventBus) -> None:
-        self.billing, self.warehouse, self.email, self.analytics = Billing(seed), Warehouse(), Email(), Analytics()
+        self.billing, self.warehouse, self.email, self.analytics = (
+            Billing(seed),
+            Warehouse(),
+            Email(),
+            Analytics(),
+        )
         source = {"source": ["shop.cart"]}
         quickly = RetryPolicy(maximum_retry_attempts=2, base_s=0.05, cap_s=0.2)
 
@@ -118,7 +123,8 @@ class _Shop:
             self.warehouse.note(event.detail)
 
         @bus.on(
-            {**source, "detail-type": ["OrderPaid"], "detail": {"total": [{"numeric": [">", 0]}]}}, name="email"
+            {**source, "detail-type": ["OrderPaid"], "detail": {"total": [{"numeric": [">", 0]}]}},
+            name="email",
         )
         def thank(event: Event) -> None:
             self.email.thank(event.detail)
@@ -179,7 +185,11 @@ def _events(placed: list[dict[str, Any]], seed: int) -> list[tuple[str, dict[str
 
 
 def _check_services(
-    placed: list[dict[str, Any]], events: list[tuple[str, dict[str, Any]]], shop: _Shop, dead: int, story: Story
+    placed: list[dict[str, Any]],
+    events: list[tuple[str, dict[str, Any]]],
+    shop: _Shop,
+    dead: int,
+    story: Story,
 ) -> None:
     """The services' own books."""
     story.figures["bus"]["billing_calls_failed"] = shop.billing.failed
