@@ -74,7 +74,7 @@ def read_target(name: str, table: Table, folder: Path) -> TargetConfig:
 def _http(name: str, table: Table, folder: Path) -> TargetConfig:
     options: dict[str, Any] = {}
     url = table.text("url", required=True)
-    if not url.startswith(("https://", "http://")):
+    if url and not url.startswith(("https://", "http://")):
         table.fault("url", f"url is {url!r}", "https://…")
     if "method" in table:
         options["method"] = table.choice("method", _METHODS, "POST")
@@ -185,7 +185,7 @@ def _log(name: str, table: Table, folder: Path) -> TargetConfig:
 
 def _address(name: str, table: Table, folder: Path) -> TargetConfig:
     address = table.text("address", required=True)
-    if (problem := check_address(address)) is not None:
+    if address and (problem := check_address(address)) is not None:
         table.fault("address", f"{address!r} is no target", problem)
     inner = table.table("options")
     return TargetConfig(name, "address", address, dict(inner.value) if inner is not None else {})
