@@ -61,8 +61,19 @@ def main(folder: Path) -> dict[str, Any]:
         "ORDERS_API": f"http://127.0.0.1:{api.server_port}/orders",
         "ORDERS_API_PASSWORD": PASSWORD,
     }
-    command = [sys.executable, "-m", "rulebus.cli", "run", "workshop.toml", "--events", "orders.jsonl", "--no-status"]
-    finished = subprocess.run(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, timeout=60)
+    command = [
+        sys.executable,
+        "-m",
+        "rulebus.cli",
+        "run",
+        "workshop.toml",
+        "--events",
+        "orders.jsonl",
+        "--no-status",
+    ]
+    finished = subprocess.run(
+        command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, timeout=60
+    )
     api.shutdown()
     api.server_close()
     sys.stderr.write(finished.stderr)

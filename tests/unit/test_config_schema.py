@@ -96,11 +96,18 @@ def test_a_whole_file_is_read() -> None:
     assert config.options == {"max_pending": 10, "when_full": "refuse"}
     assert config.store.path == Path("conf/data/orders.db")
     assert config.input.files == (Path("conf/in.jsonl"),)
-    assert (config.archives[0].retention_days, config.archives[0].pattern) == (30, '{"source":[{"prefix":"shop"}]}')
+    assert (config.archives[0].retention_days, config.archives[0].pattern) == (
+        30,
+        '{"source":[{"prefix":"shop"}]}',
+    )
     big, hourly = config.rules
     first, second = big.subscriptions
     assert first.options["retry"].waits_s == (0.0, 5.0, 60.0)
-    assert (first.options["id"], first.dead_letter, first.options["order_by"]) == ("billing", "audit", "$.detail.order")
+    assert (first.options["id"], first.dead_letter, first.options["order_by"]) == (
+        "billing",
+        "audit",
+        "$.detail.order",
+    )
     assert (second.options["id"], second.options["retry"].maximum_retry_attempts) == ("letters", 1)
     assert (hourly.pattern, hourly.schedule, hourly.state) == (None, "rate(1 hour)", "DISABLED")
     assert hourly.subscriptions[0].options["id"] == "log-ticks"
@@ -162,7 +169,9 @@ target = "c"
     assert found["max_pending is 0"] == (4, 15)
     assert found["url is 'ftp://x'"] == (6, 7)
     assert found["methot is not known here"] == (7, 10)
-    assert found["the target 'b' needs one of url, file, command, bus, log, address; it has none of them"] == (8, 1)
+    assert found[
+        "the target 'b' needs one of url, file, command, bus, log, address; it has none of them"
+    ] == (8, 1)
     assert found["password stands in the file"] == (14, 12)
     assert found["a rule has neither pattern nor schedule"] == (15, 1)
     assert found["there is no target of the name 'nowhere'"] == (17, 12)
@@ -188,7 +197,8 @@ def test_a_report_shows_line_caret_and_remedy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"), [("a = [1,\n", (2, 1)), ("a = 1\nb == 2\n", (2, 4)), ("x\n", (1, 2)), ("a = 1\na = 2", (2, 6))]
+    ("text", "place"),
+    [("a = [1,\n", (2, 1)), ("a = 1\nb == 2\n", (2, 4)), ("x\n", (1, 2)), ("a = 1\na = 2", (2, 6))],
 )
 def test_what_is_no_toml_has_a_place(text: str, place: tuple[int, int]) -> None:
     (found,) = faults(text).values()
@@ -210,7 +220,9 @@ def test_what_is_no_toml_has_a_place(text: str, place: tuple[int, int]) -> None:
     ],
 )
 def test_bad_options_of_a_target_are_refused(key: str, value: str, what: str) -> None:
-    text = f'[[rules]]\nname = "r"\npattern = {{a = [1]}}\n[[rules.targets]]\ntarget = "log:"\n{key} = {value}\n'
+    text = (
+        f'[[rules]]\nname = "r"\npattern = {{a = [1]}}\n[[rules.targets]]\ntarget = "log:"\n{key} = {value}\n'
+    )
     assert what in faults(text)
 
 

@@ -40,7 +40,7 @@ __all__ = ["read_router_file", "run"]
     "drain_s",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="At the end, wait at most so long for deliveries. Default: as long as they take.",
+    help="At the end, wait at most so long for deliveries. Default: as long as they take; after SIGTERM without retries.",
 )
 @click.option(
     "--status/--no-status", "screen", default=None, help="One screen of numbers. Default: on a terminal."
@@ -59,7 +59,9 @@ def run(
 
     Events are JSON lines: events as EventBridge delivers them (source, detail-type, detail) or entries as PutEvents
     takes them. They come from --events, and from what the file's [input] names: standard input, files as they grow, an
-    HTTP endpoint. SIGTERM and Ctrl-C drain and end; SIGHUP reads the rules again without losing an event.
+    HTTP endpoint. When these end, the run ends with the last delivery. SIGTERM and Ctrl-C end it as soon as the
+    deliveries that can be made now are made: what waits for a retry stays in a durable store. SIGHUP reads the rules
+    again without losing an event.
 
     The exit status is 1 when an event was refused or a line was none, 2 when the file is bad or the store cannot write.
 

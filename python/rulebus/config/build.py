@@ -48,10 +48,10 @@ class Router:
         a target cannot be made."""
         changed = Changed()
         self._note_what_needs_a_restart(config, changed)
-        targets = self._open_targets(config)
         for name in config.buses:
             if name not in self.bus.buses():
                 self.bus.create_bus(name)
+        targets = self._open_targets(config)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             self._apply_rules(config, targets, changed)

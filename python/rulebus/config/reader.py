@@ -76,7 +76,9 @@ class Table:
         inner.done()
         value = os.environ.get(name, default)
         if value is None:
-            self.fault(key, f"the environment variable {name} is not set", 'a default beside env, or the variable')
+            self.fault(
+                key, f"the environment variable {name} is not set", "a default beside env, or the variable"
+            )
             return _MISSING
         return value
 

@@ -92,28 +92,31 @@ class Service:
         self._stop.set()
 
     async def run(
-        self, streams: Sequence[tuple[str, Any]] = (), *, ready: Callable[[], None] | None = None
+        self,
+        streams: Sequence[tuple[str, Any]] = (),
+        *,
+        work: Callable[[AsyncEventBus], Awaitable[None]] | None = None,
     ) -> int:
-        """Runs until the streams end (if nothing else brings events) or `stop`. The exit status: 0, or 1 when an event
-        was refused, a line was bad, or something was lost."""
+        """Runs until the streams end (if nothing else brings events) or `stop`; with `work` (such as a replay) until that
+        is done. The exit status: 0, or 1 when an event was refused, a line was bad, or something was lost."""
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(_closing(self))
             changed = self.router.apply(self.config)
             self._said(changed)
             await self._open_archives()
-            tasks = self._sources(streams)
+            await self.bus.resume_replays()
             if self.config.input.http is not None:
                 from rulebus.router.endpoint import Endpoint
 
                 endpoint = await stack.enter_async_context(Endpoint(self, self.config.input.http))
                 self.say(f"listening on http://{endpoint.address}/events")
             self._listen_to_signals(stack)
-            await self.bus.resume_replays()
+            tasks = self._sources(streams)
             if work is not None:
                 tasks.append(asyncio.create_task(_awaited(work(self.bus))))
             await self._until_done(tasks)
-            if work is not None and self.failure is None and not self._stop.is_set():
-                await self.bus.wait_idle(self._drain_s)
+            if self.failure is None and not self._stop.is_set():
+                await self._finish()
         if self.failure is not None:
             raise self.failure
         bad = self.counts.refused or self.counts.bad_lines or (self.report is not None and self.report.lost)
@@ -190,6 +193,15 @@ class Service:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
+    async def _finish(self) -> None:
+        """The events ended by themselves: waits for every delivery, retries included, until somebody asks to stop."""
+        idle = asyncio.create_task(self.bus.wait_idle(self._drain_s))
+        stopped = asyncio.create_task(self._stop.wait())
+        done, waiting = await asyncio.wait({idle, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
     def _scheduled(self) -> bool:
         return any(rule.schedule is not None and rule.state == "ENABLED" for rule in self.router.config.rules)
 
@@ -233,7 +245,9 @@ class Service:
                     "give the new one another name",
                 )
             else:
-                await bus.update_archive(wanted.name, pattern=wanted.pattern, retention_days=wanted.retention_days)
+                await bus.update_archive(
+                    wanted.name, pattern=wanted.pattern, retention_days=wanted.retention_days
+                )
 
     # The process.
 
