@@ -72,7 +72,7 @@ def main(folder: Path) -> dict[str, Any]:
         "--no-status",
     ]
     finished = subprocess.run(
-        command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, timeout=60
+        command, check=False, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, timeout=60
     )
     api.shutdown()
     api.server_close()

@@ -18,7 +18,7 @@ path = 'orders.db'
 [targets.billing]
 url = """
 https://billing.example/
-""" 
+"""
 headers = {x-a = "1", "x b" = '2', n = [1, [2, {deep = true}]]}
 [[rules]]
 name = "one"

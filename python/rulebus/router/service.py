@@ -197,7 +197,7 @@ class Service:
         """The events ended by themselves: waits for every delivery, retries included, until somebody asks to stop."""
         idle = asyncio.create_task(self.bus.wait_idle(self._drain_s))
         stopped = asyncio.create_task(self._stop.wait())
-        done, waiting = await asyncio.wait({idle, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        _, waiting = await asyncio.wait({idle, stopped}, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
