@@ -8,6 +8,7 @@ outside `terminal`.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import sys
@@ -17,13 +18,20 @@ from typing import Any
 import click
 
 import rulebus
-from rulebus.cli.bench import bench
-from rulebus.cli.check import check
-from rulebus.cli.demo import demo
-from rulebus.cli.explain import explain
-from rulebus.cli.match import match
 
 __all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "run": ("run", "run"),
+    "match": ("match", "match"),
+    "check": ("check", "check"),
+    "explain": ("explain", "explain"),
+    "bench": ("bench", "bench"),
+    "dead-letters": ("dead_letters", "dead_letters"),
+    "archive": ("archive", "archive"),
+    "demo": ("demo", "demo"),
+}
+"""Name to module and object. A command is imported when it is asked for: matching need not load a bus."""
 
 
 class _Ended(Exception):
@@ -31,7 +39,20 @@ class _Ended(Exception):
 
 
 class _Group(click.Group):
-    """click would turn a closed pipe into status 1 and print an empty line when interrupted."""
+    """Imports commands when they are asked for.
+
+    click itself would turn a closed pipe into status 1, and print an empty line when interrupted.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[name]
+        command: click.Command = getattr(importlib.import_module(f"rulebus.cli.{module}"), attribute)
+        return command
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -61,11 +82,8 @@ def cli() -> None:
       rulebus match --rules rules.json events.jsonl
       rulebus explain --rules rules.json --rule big-orders event.json
       rulebus bench --rules rules.json events.jsonl --report report.html
+      rulebus run router.toml --events orders.jsonl
     """
-
-
-for _command in (match, check, explain, bench, demo):
-    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""`rulebus demo`: generates rules and events, routes them before your eyes, and says what it cost.
+"""The engine's part of `rulebus demo`: generates rules and events, routes them, and says what it cost.
 
 Only the calls of `match_lines` are timed, not the making of events. Events are made and routed in blocks
 that are larger than a processor's cache, so that the figures are not those of a few hot events. Relies on
@@ -24,7 +24,7 @@ from rulebus.errors import EventError
 from rulebus.matcher import Matcher
 from rulebus.workload import envelopes, rules
 
-__all__ = ["demo"]
+__all__ = ["run_engine"]
 
 _BLOCK_EVENTS = 50_000
 _NEAR_MISS_RULES = 500
@@ -62,41 +62,10 @@ class _Figures:
         }  # fmt: skip
 
 
-@click.command(short_help="Route generated events and show what it costs.")
-@click.option(
-    "--rules",
-    "rule_count",
-    type=click.IntRange(min=10),
-    default=3_000,
-    show_default=True,
-    help="Number of rules.",
-)
-@click.option(
-    "--events", type=click.IntRange(min=1), default=250_000, show_default=True, help="Number of events."
-)
-@click.option(
-    "--seed", type=int, default=1, show_default=True, help="Another seed gives other rules and events."
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="Threads; 0: one per processor.",
-)
-@click.option("--json", "as_json", is_flag=True, help="The figures as one JSON object.")
-def demo(rule_count: int, events: int, seed: int, threads: int, as_json: bool) -> int:
-    """Build a set of realistic rules, generate events in EventBridge's envelope, route them, show the
-    figures.
-
-    Ends with the answer to a question that every bus is asked: why did this rule not match that event?
-
-    \b
-    Examples:
-      rulebus demo
-      rulebus demo --rules 100000 --events 100000
-      rulebus demo --json | jq .events_per_s
-    """
+def run_engine(
+    rule_count: int, events: int, seed: int, threads: int, *, quiet: bool = False
+) -> dict[str, Any]:
+    """Builds a set of realistic rules, generates events, routes them, shows the figures and gives them back."""
     figures = _Figures(rule_count, seed, threads)
     entities = max(10_000, 2 * rule_count)
     known: Rules = dict(rules("full", rule_count, seed, entities=entities))
@@ -107,11 +76,9 @@ def demo(rule_count: int, events: int, seed: int, threads: int, as_json: bool) -
             _route(matcher, block, count, figures)
             question.look(block)
     figures.process_bytes = _resident_bytes()
-    if as_json:
-        click.echo(json.dumps({**figures.summary(), "near_miss": question.answer()}))
-    else:
+    if not quiet:
         _show(figures, question)
-    return 0
+    return {**figures.summary(), "near_miss": question.answer()}
 
 
 def _build(known: Rules, figures: _Figures) -> Matcher:

@@ -1,0 +1,309 @@
+"""The rules of a router file: patterns, schedules, targets with their options, and rules that stand in files of their own.
+
+Relies on `reader`. A pattern is a TOML table, JSON text, or a file; whichever it is, its fault is shown at its place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rulebus.config.reader import Faults, Table
+from rulebus.config.targets import TargetConfig, check_address
+from rulebus.errors import BusError, PatternError
+from rulebus.pattern import Pattern
+from rulebus.retry import CLASSIC, RetryPolicy
+from rulebus.rule import InputTransformer
+from rulebus.rules import read_rules
+
+__all__ = ["FileRule", "FileSubscription", "bus_of", "read_pattern", "read_policy", "read_rules_section"]
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_KINDS = ("permanent", "retryable", "throttled")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSubscription:
+    """One target of one rule as the file has it."""
+
+    target: str
+    """Name of a target of the file, or an address such as ``log:``."""
+    options: Mapping[str, Any]
+    """Options of `rulebus.Subscription`, beside target and dead letter."""
+    dead_letter: str | None = None
+    """Likewise a name or an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """One rule as the file has it."""
+
+    name: str
+    bus: str
+    pattern: str | None
+    schedule: str | None
+    state: str
+    description: str
+    subscriptions: tuple[FileSubscription, ...]
+
+
+def read_rules_section(
+    top: Table,
+    faults: Faults,
+    buses: tuple[str, ...],
+    targets: Mapping[str, TargetConfig],
+    profiles: Mapping[str, RetryPolicy],
+    folder: Path,
+) -> Iterator[FileRule]:
+    """The rules of ``[[rules]]`` and ``[[rule_files]]``; a name stands once for each bus."""
+    seen: dict[tuple[str, str], str] = {}
+    for table in top.listed("rules"):
+        for rule in _rule(table, buses, targets, profiles):
+            if (rule.bus, rule.name) in seen:
+                table.fault(
+                    "name", f"the bus {rule.bus} has two rules of the name {rule.name!r}", "another name"
+                )
+            seen[rule.bus, rule.name] = ""
+            yield rule
+    for table in top.listed("rule_files"):
+        for rule in _rules_from_file(table, buses, targets, profiles, folder):
+            if (rule.bus, rule.name) in seen:
+                table.fault(
+                    "path", f"the bus {rule.bus} has two rules of the name {rule.name!r}", "another name"
+                )
+            seen[rule.bus, rule.name] = ""
+            yield rule
+
+
+def _rule(
+    table: Table,
+    buses: tuple[str, ...],
+    targets: Mapping[str, TargetConfig],
+    profiles: Mapping[str, RetryPolicy],
+) -> Iterator[FileRule]:
+    name = table.text("name", required=True)
+    if name and not _NAME.fullmatch(name):
+        table.fault("name", f"{name!r} cannot name a rule", "letters, digits and .-_, at most 64 characters")
+    bus = bus_of(table, buses)
+    pattern = read_pattern(table) if "pattern" in table else None
+    schedule = table.optional_text("schedule")
+    if schedule is not None:
+        _check_schedule(table, schedule)
+    if pattern is None and schedule is None and "pattern" not in table:
+        table.fault(None, "a rule has neither pattern nor schedule", 'pattern = {source = ["…"]}')
+    state = table.choice("state", ("ENABLED", "DISABLED"), "ENABLED")
+    description = table.text("description")
+    subscriptions = tuple(_subscriptions(table, targets, profiles))
+    table.done()
+    yield FileRule(name, bus, pattern, schedule, state, description, subscriptions)
+
+
+def _rules_from_file(
+    table: Table,
+    buses: tuple[str, ...],
+    targets: Mapping[str, TargetConfig],
+    profiles: Mapping[str, RetryPolicy],
+    folder: Path,
+) -> Iterator[FileRule]:
+    path = table.text("path", required=True)
+    bus = bus_of(table, buses)
+    subscriptions = tuple(_subscriptions(table, targets, profiles))
+    table.done()
+    if not path:
+        return
+    try:
+        found = read_rules(folder / path)
+    except OSError as error:
+        table.fault(
+            "path", f"{path!r} cannot be read: {error.strerror}", "a rules file, or a folder of NAME.json"
+        )
+        return
+    for problem in found.problems:
+        table.fault("path", f"{path!r} is no good rules file", detail=str(problem))
+    for text in found.rules:
+        if not _NAME.fullmatch(text.name):
+            table.fault(
+                "path",
+                f"{text.name!r} in {path} cannot name a rule",
+                "letters, digits and .-_, at most 64 characters",
+            )
+            continue
+        try:
+            pattern = Pattern(text.pattern).json
+        except PatternError as error:
+            table.fault("path", f"a rule of {path!r} is bad", detail=text.report(error))
+            continue
+        yield FileRule(text.name, bus, pattern, None, "ENABLED", "", subscriptions)
+
+
+def bus_of(table: Table, buses: tuple[str, ...]) -> str:
+    """The key ``bus``: one of the file's buses."""
+    return table.choice("bus", buses, "default")
+
+
+def read_pattern(table: Table) -> str | None:
+    """The key ``pattern``: a TOML table, or JSON text in quotes."""
+    given = table.raw("pattern")
+    if isinstance(given, dict):
+        try:
+            given = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+        except (TypeError, ValueError) as error:
+            table.fault(
+                "pattern",
+                f"the pattern holds what JSON has not: {error}",
+                "text, numbers, true, false, lists",
+            )
+            return None
+    if not isinstance(given, str):
+        table.fault("pattern", f"pattern is {given!r}", "a table, or JSON text in quotes")
+        return None
+    try:
+        Pattern(given)
+    except PatternError as error:
+        table.fault("pattern", "the pattern is bad", detail=str(error))
+        return None
+    return given
+
+
+def _check_schedule(table: Table, text: str) -> None:
+    from rulebus.schedule import parse
+
+    try:
+        parse(text)
+    except (BusError, ValueError) as error:
+        table.fault("schedule", f"schedule is {text!r}", detail=str(error))
+
+
+def _subscriptions(
+    table: Table, targets: Mapping[str, TargetConfig], profiles: Mapping[str, RetryPolicy]
+) -> Iterator[FileSubscription]:
+    """The key ``targets``: names or addresses, or tables with options."""
+    given = table.raw("targets")
+    if given is None:
+        return
+    if not isinstance(given, list):
+        table.fault("targets", "targets is not a list", 'targets = ["NAME"] or [[rules.targets]]')
+        return
+    ids: set[str] = set()
+    for number, value in enumerate(given):
+        path = (*table.path, "targets", number)
+        if isinstance(value, str):
+            inner = Table({"target": value}, path, table.faults)
+        elif isinstance(value, dict):
+            inner = Table(value, path, table.faults)
+        else:
+            table.faults.add(path, f"{value!r} is no target", "a name or an address in quotes, or a table")
+            continue
+        subscription = _subscription(inner, targets, profiles)
+        id = subscription.options["id"]
+        if id in ids:
+            inner.fault(
+                "id" if "id" in inner else None, f"two targets have the id {id!r}", "an id of its own: id = …"
+            )
+        ids.add(id)
+        yield subscription
+
+
+def _subscription(
+    table: Table, targets: Mapping[str, TargetConfig], profiles: Mapping[str, RetryPolicy]
+) -> FileSubscription:
+    target = table.text("target", required=True)
+    _check_target(table, "target", target, targets)
+    options: dict[str, Any] = {
+        "id": table.text("id", re.sub(r"[^A-Za-z0-9._-]+", "-", target).strip("-")[:64])
+    }
+    if not _NAME.fullmatch(options["id"]) and target:
+        table.fault(
+            "id", f"{options['id']!r} cannot be an id", "letters, digits and .-_, at most 64 characters"
+        )
+    _read_input(table, options)
+    options["retry"] = _retry(table, profiles)
+    for key, least in (("concurrency", 1), ("batch_size", 1), ("max_pending", 1)):
+        if key in table:
+            options[key] = table.whole(key, least, least=least)
+    for key in ("batch_window_s", "rate_per_s", "timeout_s", "deduplicate_s"):
+        if key in table:
+            options[key] = table.number(key)
+    if (order := table.optional_text("order_by")) is not None:
+        options["order_by"] = order
+    kinds = table.text_map("failure_kinds")
+    for code, kind in kinds.items():
+        if kind not in _KINDS:
+            table.faults.add(
+                (*table.path, "failure_kinds", code), f"{kind!r} is no class of failures", " or ".join(_KINDS)
+            )
+    if kinds:
+        options["failure_kinds"] = kinds
+    dead_letter = table.optional_text("dead_letter")
+    if dead_letter is not None:
+        _check_target(table, "dead_letter", dead_letter, targets)
+    table.done()
+    return FileSubscription(target, options, dead_letter)
+
+
+def _read_input(table: Table, options: dict[str, Any]) -> None:
+    """At most one of input, input_path and input_transformer."""
+    from rulebus.transform import compile_transform
+
+    given: dict[str, Any] = {}
+    if (constant := table.optional_text("input")) is not None:
+        given["input"] = constant
+    if (path := table.optional_text("input_path")) is not None:
+        given["input_path"] = path
+    if (inner := table.table("input_transformer")) is not None:
+        template = inner.text("input_template", required=True)
+        paths = inner.text_map("input_paths_map")
+        inner.done()
+        given["input_transformer"] = InputTransformer(template, paths)
+    try:
+        compile_transform(**given)
+    except (BusError, ValueError) as error:
+        table.fault(next(reversed(given)), "the target's input is bad", detail=str(error))
+    options.update(given)
+
+
+def _check_target(table: Table, key: str, name: str, targets: Mapping[str, TargetConfig]) -> None:
+    if not name or name in targets:
+        return
+    if ":" not in name:
+        table.fault(
+            key,
+            f"there is no target of the name {name!r}",
+            f"one of {', '.join(targets) or '(none)'}, or an address such as log:",
+        )
+    elif (problem := check_address(name)) is not None:
+        table.fault(key, f"{name!r} is no target", problem)
+
+
+def _retry(table: Table, profiles: Mapping[str, RetryPolicy]) -> RetryPolicy:
+    if isinstance(table.raw("retry"), dict):
+        inner = table.table("retry")
+        return read_policy(inner) if inner is not None else CLASSIC
+    name = table.choice("retry", tuple(profiles), "classic")
+    return profiles[name]
+
+
+def read_policy(table: Table) -> RetryPolicy:
+    """The keys of a retry policy."""
+    given: dict[str, Any] = {}
+    if "maximum_retry_attempts" in table:
+        given["maximum_retry_attempts"] = table.whole("maximum_retry_attempts", 185, most=185)
+    for key in ("maximum_event_age_in_seconds", "base_s", "factor", "cap_s"):
+        if key in table:
+            given[key] = table.number(key)
+    if "waits_s" in table:
+        waits = table.raw("waits_s")
+        if isinstance(waits, list) and all(isinstance(wait, int | float) for wait in waits):
+            given["waits_s"] = tuple(float(wait) for wait in waits)
+        else:
+            table.fault("waits_s", "waits_s is no list of numbers", "waits_s = [0, 5, 60]")
+    table.done()
+    try:
+        return RetryPolicy(**given)
+    except ValueError as error:
+        table.fault(None, "the retry policy is bad", str(error))
+        return CLASSIC
