@@ -25,7 +25,13 @@ EVENT = '{"source":"shop","detail-type":"OrderPlaced","detail":{"total":%d}}\n'
 
 def rulebus(folder: Path, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], check=False, cwd=folder, input=text, capture_output=True, text=True, timeout=60
+        [*COMMAND, *arguments],
+        check=False,
+        cwd=folder,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
