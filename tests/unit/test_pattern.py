@@ -143,7 +143,9 @@ def test_a_dict_without_end_is_refused() -> None:
         rulebus.Pattern({"a": wide}, max_pattern_bytes=10_000)
 
 
-@pytest.mark.parametrize("source", [None, 1, 1.5, ["a"], {"a"}, object()], ids=repr)
+@pytest.mark.parametrize(
+    "source", [None, 1, 1.5, ["a"], {"a"}, object()], ids=lambda source: type(source).__name__
+)
 def test_wrong_types(source: Any) -> None:
     with pytest.raises(TypeError, match=r"^a pattern is str, bytes, dict or Pattern, not \w+$"):
         rulebus.Pattern(source)
