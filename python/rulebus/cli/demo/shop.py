@@ -96,8 +96,8 @@ def _one_after_another(placed: list[dict[str, Any]], seed: int, story: Story) ->
 def _sentence_of_calls(story: Story) -> str:
     shown = story.figures["synchronous"]
     return (
-        f"   {shown['failed_checkouts']} of {shown['orders']} checkouts failed because billing did; "
-        f"the others took {human(shown['checkout_median_ms'] or 0)} ms each, most of it waiting for analytics."
+        f"   {shown['failed_checkouts']} of {shown['orders']} checkouts failed because billing did; the others took "
+        f"{human(shown['checkout_median_ms'] or 0)} ms,\n   most of it waiting for analytics."
     )
 
 
