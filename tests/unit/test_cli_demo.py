@@ -34,9 +34,9 @@ def test_the_figures_are_those_of_the_run(run: Run) -> None:
 
 
 def test_the_near_miss_misses_nearly(run: Run) -> None:
-    miss = json.loads(
-        run("demo", "--part", "engine", "--rules", "3000", "--events", "20000", "--json").out
-    )["engine"]["near_miss"]
+    miss = json.loads(run("demo", "--part", "engine", "--rules", "3000", "--events", "20000", "--json").out)[
+        "engine"
+    ]["near_miss"]
     explanation = rulebus.Pattern(miss["pattern"]).explain(miss["event"])
     assert not explanation.matched
     failed = [condition for condition in explanation.conditions if not condition.matched]
@@ -58,7 +58,16 @@ def test_the_tables_fit_into_100_columns(run: Run, monkeypatch: pytest.MonkeyPat
     assert outcome.err == ""
     tables = outcome.out.split("Why did", 1)[0]
     assert max(map(len, tables.splitlines())) <= 100
-    for word in ("billing", "Does it add up?", "events a second", "ns", "MB/s", "matches", "memory", "us-shop-and-storage"):
+    for word in (
+        "billing",
+        "Does it add up?",
+        "events a second",
+        "ns",
+        "MB/s",
+        "matches",
+        "memory",
+        "us-shop-and-storage",
+    ):
         assert word in tables
 
 

@@ -25,7 +25,7 @@ _MOST_BODY = 16 << 20
 
 
 class Endpoint:
-    """``POST /events``, ``GET /health``, ``GET /statistics``."""
+    """``POST /events``, ``GET /health``, ``GET /statistics``, ``GET /metrics``."""
 
     def __init__(self, service: Service, address: str, token: str | None = None) -> None:
         try:
@@ -44,6 +44,7 @@ class Endpoint:
         application.router.add_post("/events", self._put)
         application.router.add_get("/health", self._health)
         application.router.add_get("/statistics", self._statistics)
+        application.router.add_get("/metrics", self._metrics)
         self._runner = aiohttp.web.AppRunner(application, access_log=None)
         self.address = address
         """Host and port, the real one when the file says port 0."""
@@ -111,6 +112,18 @@ class Endpoint:
     async def _statistics(self, request: Any) -> Any:
         found = [self._service.bus.bus(name).statistics() for name in self._service.bus.buses()]
         return self._answer({"buses": [dataclasses.asdict(one) for one in found]}, 200)
+
+    async def _metrics(self, request: Any) -> Any:
+        """For Prometheus; needs the extra of that name."""
+        from rulebus.observe.prometheus import exposition
+
+        try:
+            text = exposition(self._service.bus)
+        except BusError as error:
+            return self._answer({"message": str(error)}, 501)
+        return self._web.Response(
+            body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
 
     def _answer(self, value: Any, status: int) -> Any:
         return self._web.Response(
