@@ -22,7 +22,7 @@ INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/py
 WHEELHOUSE := $(VENV)/wheelhouse
 SOURCES := $(shell find src python -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' -o -name '*.css' -o -name '*.json' \) 2>/dev/null) \
 	Cargo.toml Cargo.lock pyproject.toml
-LINTED := python tests benches
+LINTED := python tests benches examples
 
 .PHONY: help demo test check format bench gates wheel fuzz docs clean
 

@@ -490,6 +490,31 @@ def test_a_durable_store_keeps_what_is_pending(tmp_path: Path) -> None:
     assert sorted(got) == sorted(str(id) for id in sent)
 
 
+def test_what_is_pending_for_a_target_that_is_not_there(tmp_path: Path) -> None:
+    def opened() -> rulebus.EventBus:
+        return rulebus.EventBus(store=rulebus.SqliteStore(tmp_path / "bus.db"), clock=FakeClock())
+
+    def down(event: rulebus.Event) -> None:
+        raise OSError("down")
+
+    got: list[str] = []
+    with opened() as bus:
+        bus.on(SHOP, name="bill")(down)
+        sent = bus.put_events([ENTRY] * 3).event_ids
+        assert bus.orphans() == {}
+    with opened() as bus:
+        assert bus.orphans() == {("default", "bill", "bill"): 3}
+        bus.put_rule("bill", SHOP, lambda event: None)
+        assert bus.orphans() == {("default", "bill", "bill"): 3}, (
+            "another target of the same rule gets none of it"
+        )
+        bus.on(SHOP, name="bill", target_id="bill")(lambda event: got.append(event.id))
+        assert bus.orphans() == {}
+        bus._hub.clock.advance(600)  # type: ignore[attr-defined]
+        assert bus.wait_idle(10)
+    assert sorted(got) == sorted(map(str, sent))
+
+
 def test_events_are_durable_when_put_returns(tmp_path: Path) -> None:
     path = tmp_path / "bus.db"
     bus = rulebus.EventBus(store=rulebus.SqliteStore(path))

@@ -135,7 +135,8 @@ class BusHandle:
         The options are those of `Subscription`; `batch=True` is for functions of a list of events (`FunctionTarget`
         says how functions are called) and sets `batch_size` to 100 if that is not given. The rule is named after the
         function, with a number behind it where that name is taken; several functions may share a `name` if they share
-        the pattern. In front of a durable store give names, since what is pending after a restart goes by them.
+        the pattern. The target's id is `target_id`, or the rule's `name`, or the function's. In front of a durable store
+        give names, since what is pending after a restart goes by them.
 
         What comes back is the function with `unsubscribe`.
         """
@@ -143,16 +144,14 @@ class BusHandle:
         def decorate(function: Callable[P, R]) -> Listener[P, R]:
             self._hub.check_open()
             target = FunctionTarget(function, batch=batch, clock=self._hub.clock)
-            if batch:
-                options.setdefault("batch_size", 100)
-            wanted: dict[str, Any] = dict(options)
+            wanted: dict[str, Any] = {**target.defaults, **options}
             if wanted.get("dead_letter") is not None:
                 wanted["dead_letter"] = self._hub.maker.target(wanted["dead_letter"])
             own = tame(target.name, "function")
             with self._book.change():
                 rule, is_new = self._rule_for(name, own, pattern, schedule)
                 taken = {s.id for s in rule.subscriptions} if rule is not None else set()
-                id = target_id if target_id is not None else _numbered(own, taken)
+                id = target_id if target_id is not None else _numbered(name or own, taken)
                 subscription = Subscription(target=target, id=id, **wanted)
                 where = name if name is not None else (rule.name if rule else self._free_rule_name(own))
                 if is_new:
@@ -255,6 +254,11 @@ class BusHandle:
     def statistics(self) -> BusStatistics:
         """What happened on this bus since it was made: exact counters and latency histograms."""
         return self._hub.statistics(self._name)
+
+    def orphans(self) -> dict[tuple[str, str, str], int]:
+        """Deliveries that the store had pending when it was opened, and whose target is not there (yet): how many, by bus,
+        rule and target id. They wait until a target of that name is put."""
+        return self._hub.dispatcher.orphans()
 
     def as_target(self) -> BusTarget:
         """This bus as a target for rules of others. `put_targets` makes it of the bus by itself."""

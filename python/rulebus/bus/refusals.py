@@ -79,7 +79,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "schedule-expression": Refusal(
         "A schedule that is neither `rate(N unit)` nor `cron(six fields)`",
-        "Compare it with the forms in docs/bus.md.",
+        "Compare it with the forms in docs/schedules.md.",
         "Parameter ScheduleExpression is not valid.",
     ),
     "schedule-bus": Refusal(

@@ -71,7 +71,9 @@ class TargetMaker:
                 subscription = dataclasses.replace(one, target=self.target(one.target), dead_letter=letters)
             else:
                 target = self.target(one)
-                subscription = Subscription(target=target, id=_free_id(target, by_id, used))
+                # What its kind proposes: the batch size of a service, the rate of a server.
+                options: dict[str, Any] = dict(getattr(target, "defaults", {}))
+                subscription = Subscription(target=target, id=_free_id(target, by_id, used), **options)
             check_subscription(subscription)
             if subscription.id in used:
                 raise refusal("target-twice", f"two targets have the id {subscription.id!r}")

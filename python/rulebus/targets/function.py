@@ -88,12 +88,17 @@ class FunctionTarget:
         self.deliver = deliver
 
     @property
+    def defaults(self) -> dict[str, int]:
+        """What it proposes for its subscription: lists of a hundred, for a function of lists."""
+        return {"batch_size": 100} if self._batch else {}
+
+    @property
     def name(self) -> str:
         """The function's own name, as far as it has one."""
         function: Any = self.function
         while isinstance(function, functools.partial):
             function = function.func
-        return str(getattr(function, "__qualname__", "") or type(function).__qualname__)
+        return str(getattr(function, "__name__", "") or type(function).__name__)
 
     def describe(self) -> str:
         """The function's module and name."""
