@@ -359,7 +359,11 @@ class History:
                 continue
             for waiting in (*side.state.retries, *side.state.ready):
                 fate = side.fates.get(waiting.seq)
-                if fate is not None and (side.name, waiting.seq) not in known and len(waiting.attempts) > fate.tries:
+                if (
+                    fate is not None
+                    and (side.name, waiting.seq) not in known
+                    and len(waiting.attempts) > fate.tries
+                ):
                     fate.tries = len(waiting.attempts)
                     fate.due = max(fate.due, 0.0)
 
@@ -427,7 +431,9 @@ class History:
                 alive.update(b if isinstance(b, int) else b.seq for b in behind)
             for chunk in state.tail._chunks:
                 alive.update(chunk)
-            flying = {d.event.seq for s, job in self.jobs if s is side and not job.over for d in job.deliveries}
+            flying = {
+                d.event.seq for s, job in self.jobs if s is side and not job.over for d in job.deliveries
+            }
             flying.update(d.event.seq for job in state.jobs for d in job.deliveries)
             if taken is not None and taken.state is state:
                 flying.update(d.event.seq for d in taken.deliveries)
