@@ -16,7 +16,7 @@ import pytest
 from delivery_kit import NEVER, Kit, wait_until
 from durable_fake import Disk, DurableFake
 from rulebus.clock import SystemClock
-from rulebus.delivery import ThreadDriver, in_worker
+from rulebus.delivery import ThreadDriver, in_handler
 from rulebus.retry import RetryPolicy
 from rulebus.targets.protocol import Delivery, Outcomes
 from rulebus.testing import BrokenTarget, FlakyTarget, RecordingTarget, SlowTarget
@@ -41,13 +41,13 @@ def test_deliveries_are_made_by_workers_that_start_when_needed() -> None:
 
         class Seeing(RecordingTarget):
             def deliver(self, deliveries: Sequence[Delivery], /) -> Outcomes:
-                seen.append((in_worker(), threading.current_thread().name))
+                seen.append((in_handler(), threading.current_thread().name))
                 return super().deliver(deliveries)
 
         kit.put_many(kit.subscribe(Seeing()), 1)
         assert kit.dispatcher.wait_idle(10)
         assert seen == [(True, "rulebus-worker")]
-        assert not in_worker()
+        assert not in_handler()
 
 
 def test_held_targets_delay_nobody() -> None:
