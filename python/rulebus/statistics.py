@@ -30,7 +30,7 @@ class Histogram:
     >>> histogram.add(0.004, 99); histogram.add(1.0)
     >>> latency = histogram.record()
     >>> latency.count, round(latency.quantile_s(0.5), 4), round(latency.quantile_s(1.0), 2)
-    (100, 0.0041, 1.05)
+    (100, 0.0041, 1.0)
 
     Not locked: whoever owns it counts in one thread at a time.
     """
@@ -79,7 +79,7 @@ class Latency:
         for bucket, count in enumerate(self.counts):
             seen += count
             if count and seen >= wanted:
-                return min(_bound(bucket), self.longest_s) if bucket == _BUCKETS - 1 else _bound(bucket)
+                return self.longest_s if bucket == _BUCKETS - 1 else min(_bound(bucket), self.longest_s)
         return 0.0
 
     def buckets(self) -> list[tuple[float, int]]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from rulebus.delivery.core import Ready
 from rulebus.delivery.dispatcher import Dispatcher
+from rulebus.delivery.inside import in_handler
 from rulebus.delivery.redrive import RedriveResult
 from rulebus.delivery.state import Job, SubscriptionState
-from rulebus.delivery.threads import ThreadDriver, in_worker
+from rulebus.delivery.threads import ThreadDriver
 
 if TYPE_CHECKING:
     from rulebus.delivery.loop import LoopDriver
@@ -25,7 +26,7 @@ __all__ = [
     "RedriveResult",
     "SubscriptionState",
     "ThreadDriver",
-    "in_worker",
+    "in_handler",
 ]
 
 

@@ -34,36 +34,29 @@ class Calls(Door):
         """The next call for a subscription that was offered, or None. May read the store and call the subscription's
         transform and `order_by`. Call ``job.target.deliver(job.deliveries)``, then `finish`. A driver says what kind
         of targets it calls: the target may have been exchanged since the offer."""
-        clock = self._clock
         while True:
-            mono = clock.monotonic()
-            items: list[Waiting | AcceptedEvent] | None = None
-            events: list[AcceptedEvent] = []
-            offers: list[SubscriptionState] = []
+            mono = self._monotonic()
+            items: list[Waiting | AcceptedEvent] = []
+            events: list[AcceptedEvent] | None = None
+            stage = more = False
             with self._lock:
-                if is_async is not None and state.is_async is not is_async:
+                if state.is_async is not is_async and is_async is not None:
                     break
                 state.offered = False
-                queue = state.queue
                 if state.calls >= state.concurrency or state.staging or mono < state.paused_until:
                     self._look(state, mono)
                     return None
-                if (
-                    queue
-                    and not state.ready
-                    and not state.retries
-                    and state.key_of is None
-                    and state.bucket is None
-                    and state.closing is None
-                    and (state.batch_window_s <= 0.0 or len(queue) >= state.batch_size)
-                ):
+                queue = state.queue
+                if queue and state.plain and not state.ready and not state.retries and state.closing is None:
                     count = len(queue)
-                    if count <= state.batch_size:
+                    if count == 1:
+                        events = [queue.popleft()]
+                    elif count <= state.batch_size:
                         events = list(queue)
                         queue.clear()
                     else:
                         count = state.batch_size
-                        events = [queue.popleft() for _ in range(count)] if count > 1 else [queue.popleft()]
+                        events = [queue.popleft() for _ in range(count)]
                     state.left += count
                     if self._durable:
                         self._resident -= count
@@ -71,25 +64,36 @@ class Calls(Door):
                     limit = self._limit(state, mono)
                     state.ripen(mono)
                     if limit and self._stager.wanted(state, limit):
-                        state.staging = True
+                        stage = state.staging = True
                     else:
                         items = self._select(state, limit, mono)
                         count = len(items)
                         if not count:
                             self._look(state, mono)
                             return None
-                if not state.staging:
+                if not stage:
                     state.calls += 1
                     state.in_flight += count
                     state.window_from = None
-                    if state.calls < state.concurrency and self._look(state, mono):
-                        offers.append(state)
-            if state.staging:
+                    more = state.calls < state.concurrency and self._look(state, mono)
+            if stage:
                 self._stage(state)
                 continue
-            if offers:
-                self._offer(offers)
-            job = self._plain(state, events, mono) if items is None else self._mixed(state, items, mono)
+            if more:
+                self._offer([state])
+            if events is None:
+                job = self._mixed(state, items, mono)
+            elif state.transform is None and state.letter_of is None:
+                origin, wall = state.origin, self._wall()
+                if count == 1:
+                    event = events[0]
+                    deliveries = [Delivery(event, event.body, origin)]
+                    return Job(state, deliveries, None, [(event.accepted_at, 1)], mono, wall, None)
+                deliveries = [Delivery(event, event.body, origin) for event in events]
+                return Job(state, deliveries, None, _runs(events), mono, wall, None)
+            else:
+                items.extend(events)
+                job = self._mixed(state, items, mono)
             if job is not None:
                 return job
         self._offer([state])
@@ -133,29 +137,13 @@ class Calls(Door):
             state.bucket.spend(len(items), mono)
         return items
 
-    def _plain(self, state: SubscriptionState, events: list[AcceptedEvent], mono: float) -> Job | None:
-        """A call with first tries alone."""
-        deadline = None if state.timeout_s is None else mono + state.timeout_s
-        origin = state.origin
-        wall = self._clock.now()
-        if state.transform is not None or state.letter_of is not None:
-            return self._mixed(state, list(events), mono)
-        if len(events) == 1:
-            event = events[0]
-            deliveries = [Delivery(event, event.body, origin, 1, deadline)]
-            job = Job(state, deliveries, None, [(event.accepted_at, 1)], mono, wall, deadline)
-        else:
-            deliveries = [Delivery(event, event.body, origin, 1, deadline) for event in events]
-            job = Job(state, deliveries, None, _runs(events), mono, wall, deadline)
-        return job if deadline is None else self._with_deadline(job)
-
     def _mixed(
         self, state: SubscriptionState, items: list[Waiting | AcceptedEvent], mono: float
     ) -> Job | None:
         """A call with retries, keys, or inputs that must be made; None if nothing of it can be delivered."""
         if not self._fetch(state, items):
             return None
-        wall = self._clock.now()
+        wall = self._wall()
         items = self._still_wanted(state, items, mono, wall)
         deadline = None if state.timeout_s is None else mono + state.timeout_s
         deliveries: list[Delivery] = []
@@ -198,7 +186,7 @@ class Calls(Door):
         try:
             found = self._stager.fetch(array("q", (waiting.seq for waiting in missing)))
         except Exception as error:
-            mono = self._clock.monotonic()
+            mono = self._monotonic()
             with self._lock:
                 state.ready.extendleft(
                     item if isinstance(item, Waiting) else Waiting(item.seq, item) for item in reversed(items)
@@ -273,9 +261,8 @@ class Calls(Door):
     def finish(self, job: Job, outcome: object = None) -> bool:
         """Takes what a target returned (or the exception that it raised). True: the subscription has more to do, and
         the caller will call `take` for it. A job whose time was up before is ignored."""
-        failures = outcomes.read(outcome, len(job.deliveries)) if outcome is not None else None
-        clock = self._clock
-        mono, wall = clock.monotonic(), clock.now()
+        failures = None if outcome is None else outcomes.read(outcome, len(job.deliveries))
+        mono, wall = self._monotonic(), self._wall()
         state = job.state
         with self._lock:
             if job.over:
@@ -289,7 +276,7 @@ class Calls(Door):
         if state.letter_of is not None and self._letters.full and state.pending < _DISCARD:
             self._letters.wanted = True
             self._pump_letters()
-        if self._room or self._idle:
+        if self._room.open or self._idle.open:
             self._changed()
         return more
 
@@ -297,7 +284,7 @@ class Calls(Door):
         """A call that was taken is not made, or not waited for: its deliveries are pending again, first in line, and
         nothing counts as a try."""
         state = job.state
-        mono = self._clock.monotonic()
+        mono = self._monotonic()
         with self._lock:
             if job.over:
                 return
@@ -321,7 +308,7 @@ class Calls(Door):
 
     def reoffer(self, state: SubscriptionState) -> None:
         """`finish` said that there is more, but the caller will not take it: somebody else may."""
-        mono = self._clock.monotonic()
+        mono = self._monotonic()
         with self._lock:
             state.offered = False
             state.quiet = True

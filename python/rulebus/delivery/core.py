@@ -10,10 +10,11 @@ from __future__ import annotations
 import heapq
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from rulebus.clock import Clock
+from rulebus.clock import Clock, SystemClock
 from rulebus.delivery import outcome as outcomes
 from rulebus.delivery.ledger import Ledger
 from rulebus.delivery.letters import Letters
@@ -51,6 +52,9 @@ class Core:
         `on_error` is told of each error of the store (nothing is lost by it: the work is done again later)."""
         self._store = store
         self._clock = clock
+        system = type(clock) is SystemClock
+        self._monotonic = time.monotonic if system else clock.monotonic
+        self._wall = time.time if system else clock.now
         self._durable = store.durable
         self._most = max_pending if max_pending is not None else (10_000_000 if store.durable else 100_000)
         self._lock = threading.Lock()
@@ -114,7 +118,7 @@ class Core:
             self._pump_letters()
         offers: list[SubscriptionState] = []
         expired: list[Job] = []
-        mono, wall = self._clock.monotonic(), self._clock.now()
+        mono, wall = self._monotonic(), self._wall()
         with self._lock:
             for kind in (0, 1) if is_async is None else (int(is_async),):
                 timers = self._timers[kind]
@@ -150,6 +154,25 @@ class Core:
     def _look(self, state: SubscriptionState, mono: float) -> bool:
         """Whether the subscription is to be offered now (then it counts as offered); else sees to it that somebody
         looks again: who brings a delivery, who ends a call, or the timer. Under the lock."""
+        if (
+            state.plain
+            and not state.retries
+            and not state.ready
+            and state.closing is None
+            and not state.paused_until
+        ):
+            # The same for those that have no options: only the queue counts.
+            if state.offered or state.staging or state.calls >= state.concurrency:
+                state.quiet = False
+                return False
+            more = bool(state.queue) or (self._durable and bool(state.tail))
+            state.offered = more
+            state.quiet = not more
+            if not more and state.letter_of is not None:
+                self._retire(state.letter_of)
+            return more
+        if state.paused_until and mono >= state.paused_until:
+            state.paused_until = 0.0
         if state.batch_window_s > 0.0 and state.window_from is None and state.waiting_now():
             state.window_from = mono
         if state.takeable(mono):
@@ -197,11 +220,11 @@ class Core:
             self._ledger.flush()
         if offers:
             self._offer(offers)
-        if self._room or self._idle:
+        if self._room.open or self._idle.open:
             self._changed()
 
     def _room_changed(self) -> None:
-        if self._room or self._idle:
+        if self._room.open or self._idle.open:
             self._changed()
 
     def _changed(self) -> None:
@@ -225,7 +248,7 @@ class Core:
             letters = state.letters
             if letters is None or letters.pending == 0:
                 del self._states[state.key]
-                self._retired.append(state.statistics(self._clock.now()))
+                self._retired.append(state.statistics(self._wall()))
                 if len(self._retired) > 64:
                     self._retired = [total(self._retired)]
 
@@ -246,7 +269,7 @@ class Core:
         except Exception as error:
             self._on_error(error)
             return
-        mono = self._clock.monotonic()
+        mono = self._monotonic()
         with self._lock:
             offers = [state for state in states if self._look(state, mono)]
         self._after(offers)

@@ -60,7 +60,7 @@ class Dispatcher(Calls):
         number = self._store.number(key)
         origin = Origin(*key, rule_arn)
         most = subscription.max_pending if subscription.max_pending is not None else self._most
-        mono, wall = self._clock.monotonic(), self._clock.now()
+        mono, wall = self._monotonic(), self._wall()
         with self._lock:
             state = self._states.get(key)
             if state is None:
@@ -98,7 +98,7 @@ class Dispatcher(Calls):
     def unsubscribe(self, key: SubscriptionKey, pending: Closing = "deliver") -> SubscriptionState | None:
         """Ends a subscription; the caller lets no further event to it. What is pending is delivered first, or becomes
         dead letters with the reason ``UNSUBSCRIBED``; then its counters go to the totals. None: no such key."""
-        mono = self._clock.monotonic()
+        mono = self._monotonic()
         offers = []
         with self._lock:
             state = self._states.get(key)
@@ -138,7 +138,7 @@ class Dispatcher(Calls):
 
     def statistics(self) -> tuple[TargetStatistics, ...]:
         """Of each subscription, in the order subscribed; one moment for all."""
-        now = self._clock.now()
+        now = self._wall()
         with self._lock:
             return tuple(state.statistics(now) for state in self._states.values())
 

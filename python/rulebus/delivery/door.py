@@ -89,7 +89,7 @@ class Door(Core):
                             woken.append(state)
             if not woken:
                 return
-            mono = self._clock.monotonic()
+            mono = self._monotonic()
             offers = []
             for state in woken:
                 if self._look(state, mono):

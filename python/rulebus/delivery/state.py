@@ -142,6 +142,7 @@ class SubscriptionState:
         "origin",
         "paused_until",
         "pending",
+        "plain",
         "queue",
         "quiet",
         "ready",
@@ -236,6 +237,15 @@ class SubscriptionState:
         rate = subscription.rate_per_s
         now = clock.monotonic()
         self.bucket = None if rate is None else Bucket(rate, min(self.batch_size, rate), now)
+        # Nothing to be asked but whether something is queued: the way of most.
+        self.plain = (
+            self.key_of is None
+            and rate is None
+            and self.batch_window_s <= 0.0
+            and self.timeout_s is None
+            and subscription.deduplicate_s <= 0
+            and not self.busy
+        )
         if subscription.deduplicate_s <= 0:
             self.window = None
         elif self.window is None:

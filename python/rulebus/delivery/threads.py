@@ -18,7 +18,7 @@ from rulebus.delivery.dispatcher import Dispatcher
 from rulebus.delivery.inside import mark_thread
 from rulebus.delivery.state import Job, SubscriptionState
 
-__all__ = ["ThreadDriver", "in_worker"]
+__all__ = ["ThreadDriver"]
 
 _LOOK_S = 0.005
 """How long work may wait for a worker before the pool is looked at."""
@@ -30,11 +30,6 @@ _SATURATED = 0.9
 """Share of a processor in use at which another worker would only take turns with those there are."""
 
 _here = threading.local()
-
-
-def in_worker() -> bool:
-    """Whether the calling thread is a worker in a call: it must not wait for room that it is to make itself."""
-    return getattr(_here, "worker", None) is not None
 
 
 class _Worker:

@@ -14,25 +14,23 @@ __all__ = ["Waits"]
 class Waits:
     """Conditions with their callbacks."""
 
-    __slots__ = ("_waits",)
+    __slots__ = ("open",)
 
     def __init__(self) -> None:
-        self._waits: dict[Callable[[], None], Callable[[], bool]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._waits)
+        self.open: dict[Callable[[], None], Callable[[], bool]] = {}
+        """By callback; empty when nobody waits, which is asked after every call of a target."""
 
     def add(self, condition: Callable[[], bool], callback: Callable[[], None]) -> None:
         """Waits; the callback names the wait."""
-        self._waits[callback] = condition
+        self.open[callback] = condition
 
     def remove(self, callback: Callable[[], None]) -> None:
         """Waits no longer."""
-        self._waits.pop(callback, None)
+        self.open.pop(callback, None)
 
     def met(self) -> list[Callable[[], None]]:
         """Removes and gives the callbacks whose condition holds."""
-        found = [callback for callback, condition in self._waits.items() if condition()]
+        found = [callback for callback, condition in self.open.items() if condition()]
         for callback in found:
-            del self._waits[callback]
+            del self.open[callback]
         return found
