@@ -169,6 +169,16 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     assert left(path) == []
 
 
+def test_a_file_that_another_program_holds_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    opened(path).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    refused("store-locked", SqliteStore(path, lock_timeout_s=0.05).recover)
+    other.close()
+    assert left(path) == []
+
+
 def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
     refused("store-unreachable", SqliteStore(tmp_path / "none" / "a.db").recover)
     refused("store-missing", lambda: SqliteStore.open_reader(tmp_path / "a.db"))

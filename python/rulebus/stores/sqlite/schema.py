@@ -120,6 +120,10 @@ def open_writer(path: str, lock_timeout_s: float) -> sqlite3.Connection:
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION};"
                 f"PRAGMA user_version = {_VERSION}; COMMIT;"
             )
+        # SQLite opens a file that it may not write without a word, and begins transactions; only a change is refused.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE counter SET commits = commits")
+        connection.execute("ROLLBACK")
         connection.executescript(_APPLY)
     except BaseException as error:
         connection.close()
