@@ -45,8 +45,7 @@ def parse(text: str) -> Schedule:
     >>> parse("rate(5 minutes)").next_after(1000.0, anchor_s=900.0)
     1200.0
 
-    Validates completely. COST: some 20 µs; `next_after` some 10 µs, a few milliseconds where the next time is
-    centuries away.
+    Validates completely. COST: some 100 µs; `next_after` some 25 µs, below a millisecond also where it is never due.
     """
     if not isinstance(text, str):
         raise TypeError(

@@ -88,7 +88,7 @@ def test_what_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
     # A child that ignores SIGTERM, and a leader that waits for it.
     script = f"(trap '' TERM; echo $$ > {pids}; while :; do sleep 0.05; done) & echo started; wait"
     began = time.monotonic()
-    failure = outcome(sh(script, timeout_s=0.5))
+    failure = outcome(sh(script, timeout_s=2))
     assert (failure.kind, failure.code, failure.answer) == ("retryable", "TIMEOUT", b"started\n")  # type: ignore[attr-defined]
     assert time.monotonic() - began < 10
     group = int(pids.read_text())
@@ -105,8 +105,8 @@ def test_the_deadline_of_the_try_counts_when_it_is_earlier() -> None:
 
 def test_a_child_left_in_the_background_does_not_hold_the_call() -> None:
     began = time.monotonic()
-    assert outcome(sh("sleep 3 & exit 0", timeout_s=2.5)) is None
-    assert time.monotonic() - began < 2
+    assert outcome(sh("sleep 25 & exit 0", timeout_s=24)) is None
+    assert time.monotonic() - began < 20
 
 
 def test_the_command_knows_where_the_event_comes_from() -> None:

@@ -198,7 +198,7 @@ def test_a_token_refused_twice_is_permanent_and_not_shown() -> None:
     ("status", "body", "kind", "wait"),
     [
         (400, b'{"error":"invalid_client"}', "permanent", 0.0),
-        (401, b"hunter2", "permanent", 0.0),
+        (401, b"who is hunter2& or hunter2%26?", "permanent", 0.0),
         (429, b"slowly", "throttled", 9.0),
         (500, b"oops", "throttled", 9.0),
         (200, b"not json", "retryable", 0.0),
@@ -227,6 +227,8 @@ def test_authorisation_servers_that_fail(status: int, body: bytes, kind: str, wa
         assert failure is not None
         assert (failure.kind, failure.code, failure.retry_after_s) == (kind, "OAUTH_FAILED", wait)
         assert "hunter2" not in repr(failure)
+        if status == 401:
+            assert failure.answer == b"who is *** or ***?"
 
 
 def test_a_token_in_plain_words_may_say_when_it_ends() -> None:

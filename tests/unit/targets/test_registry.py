@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -69,6 +70,14 @@ def test_what_is_no_target_is_refused(text: str, code: str, words: str) -> None:
         open_target(text)
     assert caught.value.code == code
     assert words in caught.value.message
+
+
+def test_no_library_is_imported_before_a_target_is_made() -> None:
+    program = (
+        "import sys, rulebus.targets.http, rulebus.targets.aws, rulebus.targets.registry, rulebus.schedule\n"
+        "assert not {'aiohttp', 'boto3', 'botocore', 'yarl', 'orjson'} & set(sys.modules), sorted(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-P", "-c", program], check=True)
 
 
 def test_options_reach_the_constructor_and_wrong_ones_are_named() -> None:

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from rulebus.attempt import ANSWER_BYTES, Failure, FailureKind
-from rulebus.targets.http.answer import wait_of
+from rulebus.targets.retry_after import wait_of
 
 __all__ = ["failure_of", "item_failure", "kind_of", "stable_code"]
 

@@ -29,7 +29,8 @@ class AwsTarget:
     `name` is an ARN or what the kind says. `region` is the ARN's or boto3's own where none is given; `endpoint_url`
     any server that speaks the service's protocol (or set AWS_ENDPOINT_URL). `session` is a `boto3.Session` with
     credentials of its own, `timeout_s` (1-900) bounds the wait for each answer. A batch that the API takes becomes one
-    call, with the outcome of each item; COST: some 0.8 ms of CPU a call, whatever its size.
+    call, with the outcome of each item; COST: one to two ms of CPU a call, for ten
+    items hardly more; 50 ms for the first.
     """
 
     service: ClassVar[str] = ""

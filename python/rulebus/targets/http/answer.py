@@ -6,18 +6,13 @@ on nothing that talks to a network. Must never keep more than the beginning of a
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from rulebus.attempt import ANSWER_BYTES, Failure, FailureKind
+from rulebus.targets.retry_after import wait_of
 
-__all__ = ["LONGEST_WAIT_S", "failure_of", "kind_of", "redacted", "wait_of"]
-
-LONGEST_WAIT_S = 86_400.0
-"""A longer Retry-After counts as this: no event is kept longer."""
+__all__ = ["failure_of", "kind_of", "redacted"]
 
 _RETRYABLE = frozenset({404, 408, 409, 425})
 
@@ -37,25 +32,6 @@ def kind_of(status: int, wait_s: float = 0.0) -> FailureKind | None:
     if status >= 500 or status in _RETRYABLE:
         return "throttled" if wait_s > 0 else "retryable"
     return "permanent"
-
-
-def wait_of(text: str | None, now: float) -> float:
-    """The seconds that a Retry-After header asks for: a number, or a date. 0 for none, a past one, or nonsense.
-
-    >>> wait_of("120", 0.0), wait_of("Wed, 21 Oct 2015 07:28:00 GMT", 1445412470.0), wait_of("soon", 0.0)
-    (120.0, 10.0, 0.0)
-    """
-    if not text:
-        return 0.0
-    text = text.strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
-        wait = float(text)
-    else:
-        try:
-            wait = parsedate_to_datetime(text).timestamp() - now
-        except (ValueError, TypeError, OverflowError, IndexError):
-            return 0.0
-    return min(max(wait, 0.0), LONGEST_WAIT_S) if math.isfinite(wait) else 0.0
 
 
 def failure_of(what: str, status: int, retry_after: str | None, now: float, answer: bytes) -> Failure | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote_plus, urlencode
 
 from rulebus.attempt import Failure
 from rulebus.errors import BusError
-from rulebus.targets.http.answer import failure_of
+from rulebus.targets.http.answer import failure_of, redacted
 from rulebus.targets.http.connection import Connection, check_secret
 from rulebus.targets.http.url import UrlTemplate
 from rulebus.targets.value import DeliveryFault
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["OAuthConnection"]
 
 _ANSWER_BYTES = 65_536
+# Parameters of a token request whose values are not for everybody.
+_PRIVATE = re.compile("secret|password|assertion|token|key", re.IGNORECASE)
 _MARGIN_S = 30.0
 
 
@@ -76,7 +79,14 @@ class OAuthConnection(Connection):
             self._given["Authorization"] = f"Basic {pair}"
         else:
             self._form |= {"client_id": client_id, "client_secret": client_secret}
-        self._secrets = [client_secret, quote_plus(client_secret), pair, *(token_headers or {}).values()]
+        private = [text for name, text in (parameters or {}).items() if _PRIVATE.search(name)]
+        self._secrets = [
+            *private,
+            client_secret,
+            quote_plus(client_secret),
+            pair,
+            *(token_headers or {}).values(),
+        ]
         self._token: str | None = None
         self._ends: float | None = None
         self._fetching: tuple[asyncio.AbstractEventLoop, asyncio.Task[str]] | None = None
@@ -134,7 +144,8 @@ class OAuthConnection(Connection):
         except DeliveryFault as fault:
             raise DeliveryFault(_oauth(fault.failure)) from None
         what = f"the authorisation server {self._url.shown}"
-        failure = failure_of(what, answer.status, answer.retry_after, transport.clock.now(), b"")
+        kept = redacted(answer.body, [secret.encode() for secret in self.secrets()])
+        failure = failure_of(what, answer.status, answer.retry_after, transport.clock.now(), kept)
         if failure is not None:
             raise DeliveryFault(_oauth(failure))
         return self._keep(answer.body, what, transport)

@@ -36,7 +36,7 @@ class Answer:
 class Transport:
     """A session of its own for each target: its connections, its guard, its time limit."""
 
-    __slots__ = ("_context", "_guard", "_loop", "_resolver", "_session", "_timeout_s", "clock")
+    __slots__ = ("_context", "_guard", "_judged", "_loop", "_resolver", "_session", "_timeout_s", "clock")
 
     def __init__(
         self,
@@ -48,6 +48,9 @@ class Transport:
     ) -> None:
         library()
         self._guard = guard
+        self._judged: set[str] = (
+            set()
+        )  # The target's host and its connection's: names, or admitted addresses.
         self._timeout_s = timeout_s
         self._context = context
         self._resolver = resolver
@@ -81,9 +84,11 @@ class Transport:
         self, method: str, url: str, host: str, headers: Mapping[str, str], body: bytes, *, keep_bytes: int
     ) -> Answer:
         """One request. Raises `DeliveryFault` for whatever is not a complete answer."""
-        literal = self._guard.literal(host)
-        if literal is not None and not self._guard.admits(str(literal)):
-            raise DeliveryFault(_refused(AddressRefused(host, str(literal))))
+        if host not in self._judged:
+            literal = self._guard.literal(host)
+            if literal is not None and not self._guard.admits(str(literal)):
+                raise DeliveryFault(_refused(AddressRefused(host, str(literal))))
+            self._judged.add(host)
         aiohttp = library()
         from yarl import URL
 

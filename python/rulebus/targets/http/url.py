@@ -80,18 +80,18 @@ class UrlTemplate:
 
     def fill(self, body: bytes, query: Mapping[str, str]) -> str:
         """The URL for this event; `query` replaces keys of the URL's own. Raises `DeliveryFault`."""
-        pieces = [self._prefix, self._parts[0]]
+        path = self._parts[0]
         for value, rest in zip(self._values, self._parts[1:], strict=True):
-            pieces += [quote(value.of(body), safe=""), rest]
-        path = "".join(pieces[1:])
+            text = value.of(body)
+            if not text:
+                raise _invalid(f"the {value.what} would be empty")
+            path += quote(text, safe="") + rest
         if self._values and any(segment in (".", "..") for segment in path.split("/")):
-            raise DeliveryFault(
-                Failure(
-                    "permanent",
-                    "PARAMETER_INVALID",
-                    "a path parameter would become a step such as '..' of the path",
-                )
-            )
+            raise _invalid("a path parameter would become a step such as '..' of the path")
         pairs = [pair for pair in self._query if pair[0] not in query] + list(query.items())
         text = "&".join(f"{quote_plus(key)}={quote_plus(value)}" for key, value in pairs)
         return self._prefix + path + (f"?{text}" if text else "")
+
+
+def _invalid(message: str) -> DeliveryFault:
+    return DeliveryFault(Failure("permanent", "PARAMETER_INVALID", message))
