@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rulebus.config.reader import Faults, Table
-from rulebus.config.targets import TargetConfig, check_address
+from rulebus.config.targets import TargetConfig, check_address, is_path, placed
 from rulebus.errors import BusError, PatternError
 from rulebus.pattern import Pattern
 from rulebus.retry import CLASSIC, RetryPolicy
@@ -62,7 +62,7 @@ def read_rules_section(
     """The rules of ``[[rules]]`` and ``[[rule_files]]``; a name stands once for each bus."""
     seen: dict[tuple[str, str], str] = {}
     for table in top.listed("rules"):
-        for rule in _rule(table, buses, targets, profiles):
+        for rule in _rule(table, buses, targets, profiles, folder):
             if (rule.bus, rule.name) in seen:
                 table.fault(
                     "name", f"the bus {rule.bus} has two rules of the name {rule.name!r}", "another name"
@@ -84,6 +84,7 @@ def _rule(
     buses: tuple[str, ...],
     targets: Mapping[str, TargetConfig],
     profiles: Mapping[str, RetryPolicy],
+    folder: Path,
 ) -> Iterator[FileRule]:
     name = table.text("name", required=True)
     if name and not _NAME.fullmatch(name):
@@ -97,7 +98,7 @@ def _rule(
         table.fault(None, "a rule has neither pattern nor schedule", 'pattern = {source = ["…"]}')
     state = table.choice("state", ("ENABLED", "DISABLED"), "ENABLED")
     description = table.text("description")
-    subscriptions = tuple(_subscriptions(table, targets, profiles))
+    subscriptions = tuple(_subscriptions(table, targets, profiles, folder))
     table.done()
     yield FileRule(name, bus, pattern, schedule, state, description, subscriptions)
 
@@ -111,7 +112,7 @@ def _rules_from_file(
 ) -> Iterator[FileRule]:
     path = table.text("path", required=True)
     bus = bus_of(table, buses)
-    subscriptions = tuple(_subscriptions(table, targets, profiles))
+    subscriptions = tuple(_subscriptions(table, targets, profiles, folder))
     table.done()
     if not path:
         return
@@ -179,7 +180,10 @@ def _check_schedule(table: Table, text: str) -> None:
 
 
 def _subscriptions(
-    table: Table, targets: Mapping[str, TargetConfig], profiles: Mapping[str, RetryPolicy]
+    table: Table,
+    targets: Mapping[str, TargetConfig],
+    profiles: Mapping[str, RetryPolicy],
+    folder: Path,
 ) -> Iterator[FileSubscription]:
     """The key ``targets``: names or addresses, or tables with options."""
     given = table.raw("targets")
@@ -198,7 +202,7 @@ def _subscriptions(
         else:
             table.faults.add(path, f"{value!r} is no target", "a name or an address in quotes, or a table")
             continue
-        subscription = _subscription(inner, targets, profiles)
+        subscription = _subscription(inner, targets, profiles, folder)
         id = subscription.options["id"]
         if id in ids:
             inner.fault(
@@ -209,7 +213,10 @@ def _subscriptions(
 
 
 def _subscription(
-    table: Table, targets: Mapping[str, TargetConfig], profiles: Mapping[str, RetryPolicy]
+    table: Table,
+    targets: Mapping[str, TargetConfig],
+    profiles: Mapping[str, RetryPolicy],
+    folder: Path,
 ) -> FileSubscription:
     target = table.text("target", required=True)
     _check_target(table, "target", target, targets)
@@ -242,7 +249,8 @@ def _subscription(
     if dead_letter is not None:
         _check_target(table, "dead_letter", dead_letter, targets)
     table.done()
-    return FileSubscription(target, options, dead_letter)
+    letters = None if dead_letter is None else _placed(dead_letter, targets, folder)
+    return FileSubscription(_placed(target, targets, folder), options, letters)
 
 
 def _read_input(table: Table, options: dict[str, Any]) -> None:
@@ -266,10 +274,14 @@ def _read_input(table: Table, options: dict[str, Any]) -> None:
     options.update(given)
 
 
+def _placed(name: str, targets: Mapping[str, TargetConfig], folder: Path) -> str:
+    return name if name in targets else placed(name, folder)
+
+
 def _check_target(table: Table, key: str, name: str, targets: Mapping[str, TargetConfig]) -> None:
     if not name or name in targets:
         return
-    if ":" not in name:
+    if ":" not in name and not is_path(name):
         table.fault(
             key,
             f"there is no target of the name {name!r}",

@@ -16,7 +16,7 @@ from rulebus.config.faults import ConfigError, Fault
 from rulebus.config.places import locate
 from rulebus.config.reader import Faults, Table
 from rulebus.config.rules import FileRule, read_rules_section
-from rulebus.config.targets import TargetConfig, read_target
+from rulebus.config.targets import Secret, TargetConfig, read_secret, read_target
 from rulebus.retry import RetryPolicy
 
 __all__ = ["ArchiveConfig", "InputConfig", "RouterConfig", "StoreConfig", "read_router"]
@@ -55,6 +55,8 @@ class InputConfig:
     """Host and port of the HTTP endpoint."""
     bus: str = "default"
     """The bus of events that name none."""
+    http_token: Secret | None = None
+    """What requests must bring, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ def _input(table: Table | None, folder: Path, buses: tuple[str, ...]) -> InputCo
         files=tuple(folder / path for path in table.texts("files")),
         http=http,
         bus=bus_of(table, buses),
+        http_token=read_secret(table, "http_token", folder) if "http_token" in table else None,
     )
     table.done()
     return given

@@ -14,7 +14,7 @@ from typing import Any
 
 from rulebus.config.reader import Table
 
-__all__ = ["Secret", "TargetConfig", "check_address", "read_target"]
+__all__ = ["Secret", "TargetConfig", "check_address", "is_path", "placed", "read_secret", "read_target"]
 
 _KINDS = ("url", "file", "command", "bus", "log", "address")
 _METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS")
@@ -88,7 +88,7 @@ def _http(name: str, table: Table, folder: Path) -> TargetConfig:
     if "allow" in table:
         options["allow"] = tuple(table.texts("allow"))
     if "signature" in table:
-        options["signature"] = _secret(table, "signature", folder)
+        options["signature"] = read_secret(table, "signature", folder)
     connection = table.table("connection")
     return TargetConfig(name, "url", url, options, _connection(connection, folder) if connection else {})
 
@@ -99,14 +99,14 @@ def _connection(table: Table, folder: Path) -> dict[str, Any]:
     read: dict[str, Any] = {"kind": kind}
     if kind == "basic":
         read["username"] = table.text("username", required=True)
-        read["password"] = _secret(table, "password", folder)
+        read["password"] = read_secret(table, "password", folder)
     elif kind == "api-key":
         read["name"] = table.text("name", required=True)
-        read["value"] = _secret(table, "value", folder)
+        read["value"] = read_secret(table, "value", folder)
     else:
         read["token_url"] = table.text("token_url", required=True)
         read["client_id"] = table.text("client_id", required=True)
-        read["client_secret"] = _secret(table, "client_secret", folder)
+        read["client_secret"] = read_secret(table, "client_secret", folder)
         if (scope := table.optional_text("scope")) is not None:
             read["scope"] = scope
         if "credentials" in table:
@@ -117,7 +117,7 @@ def _connection(table: Table, folder: Path) -> dict[str, Any]:
     return read
 
 
-def _secret(table: Table, key: str, folder: Path) -> Secret | None:
+def read_secret(table: Table, key: str, folder: Path) -> Secret | None:
     """``key = {env = "NAME"}`` or ``{file = "PATH"}``; text in the file itself is refused."""
     if key not in table:
         table.fault(None, f"{key} is missing", f'{key} = {{env = "NAME"}}')
@@ -188,7 +188,9 @@ def _address(name: str, table: Table, folder: Path) -> TargetConfig:
     if address and (problem := check_address(address)) is not None:
         table.fault("address", f"{address!r} is no target", problem)
     inner = table.table("options")
-    return TargetConfig(name, "address", address, dict(inner.value) if inner is not None else {})
+    return TargetConfig(
+        name, "address", placed(address, folder), dict(inner.value) if inner is not None else {}
+    )
 
 
 _READERS = {
@@ -196,20 +198,24 @@ _READERS = {
 }  # fmt: skip
 
 
+def is_path(address: str) -> bool:
+    """Whether an address is the path of a file of JSON lines."""
+    return address.startswith(("/", "./", "../")) or (":" not in address and address.endswith(".jsonl"))
+
+
+def placed(address: str, folder: Path) -> str:
+    """An address as it is opened: paths in a router file start at its folder."""
+    return str(folder.absolute() / address) if is_path(address) else address
+
+
 def check_address(address: str) -> str | None:
     """What is wrong with an address such as ``log:``; None if a target can probably be made of it."""
     from rulebus.targets.registry import TargetRegistry
 
     scheme, colon, _ = address.partition(":")
-    if scheme == "bus":
+    if scheme == "bus" or is_path(address):
         return None
-    if not colon or address.startswith(("/", "./", "../")):
-        return (
-            None
-            if address.startswith(("/", "./", "../")) or address.endswith(".jsonl")
-            else "an address: log:, https://…"
-        )
     known = TargetRegistry().schemes()
-    return (
-        None if scheme.lower() in known else f"one that begins with {', '.join(f'{one}:' for one in known)}"
-    )
+    if colon and scheme.lower() in known:
+        return None
+    return f"one that begins with {', '.join(f'{one}:' for one in ('bus', *known))}, or the path of a .jsonl file"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rulebus import _json
 from rulebus.errors import BusError, StoreError
 from rulebus.router.entries import EntryError, EntryLines
+from rulebus.transform import compile_path
 
 if TYPE_CHECKING:
     from rulebus.router.service import Service
@@ -40,6 +41,7 @@ class Endpoint:
         host, _, port = address.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         self._read = EntryLines()
+        self._listed, self._wrapped = compile_path("$[*]"), compile_path("$.Entries[*]")
         application = aiohttp.web.Application(client_max_size=_MOST_BODY, middlewares=[self._guard])
         application.router.add_post("/events", self._put)
         application.router.add_get("/health", self._health)
@@ -104,7 +106,9 @@ class Endpoint:
             return [self._read(body)]
         if not isinstance(value, list):
             raise EntryError("the body is neither an object nor a list")
-        return [self._read(_json.dumps(one)) for one in value]
+        # One by one from the text, so that the bytes of each detail are kept.
+        members = self._listed if body.lstrip()[:1] == b"[" else self._wrapped
+        return [self._read(text) for text in members.all(body)]
 
     async def _health(self, request: Any) -> Any:
         return self._answer({"status": "ok"}, 200)

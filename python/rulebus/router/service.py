@@ -108,7 +108,9 @@ class Service:
             if self.config.input.http is not None:
                 from rulebus.router.endpoint import Endpoint
 
-                endpoint = await stack.enter_async_context(Endpoint(self, self.config.input.http))
+                secret = self.config.input.http_token
+                token = None if secret is None else secret.read()
+                endpoint = await stack.enter_async_context(Endpoint(self, self.config.input.http, token))
                 self.say(f"listening on http://{endpoint.address}/events")
             self._listen_to_signals(stack)
             tasks = self._sources(streams)
