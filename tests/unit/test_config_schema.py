@@ -125,7 +125,7 @@ def test_secrets_are_places_and_not_texts(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_texts_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     text = '[targets.eu]\naddress = {env = "EU_TARGET", default = "./eu.jsonl"}\n'
-    assert read(text).targets["eu"].what == "./eu.jsonl"
+    assert read(text).targets["eu"].what == str(Path("conf/eu.jsonl").absolute())
     monkeypatch.setenv("EU_TARGET", "log:eu")
     assert read(text).targets["eu"].what == "log:eu"
     assert faults('[targets.eu]\naddress = {env = "NOT_SET_ANYWHERE"}\n') == {
