@@ -57,11 +57,13 @@ class Readings:
 class EntryReader:
     """Reads entries under the limits of a bus. Threads may share it."""
 
-    __slots__ = ("_envelopes", "_limits", "_strict")
+    __slots__ = ("_envelopes", "_limits", "_small", "_strict")
 
     def __init__(self, limits: BusLimits, envelopes: Envelopes) -> None:
         self._limits = limits
         self._envelopes = envelopes
+        self._small = limits.entry_bytes // 8
+        """Characters of a detail that make no entry too large, whatever they and the rest are."""
         # The envelope is one level, and some bytes, around the detail.
         self._strict = Matcher(
             validation="strict",
@@ -73,14 +75,21 @@ class EntryReader:
         """What the entries say. COST: a microsecond an entry of 1 KB, most of it the check of the detail."""
         readings = Readings()
         places, heads, details = readings.places, readings.heads, readings.details
-        known = self._envelopes.heads
+        known, small = self._envelopes.heads, self._small
         for at, entry in enumerate(entries):
             try:
                 detail = entry["Detail"]
                 head = known[entry["Source"], entry["DetailType"]]
             except (KeyError, TypeError):
                 head = ""
-            if head and type(detail) is str and len(entry) == 3 and detail[:1] == "{" and detail[-1] == "}":
+            if (
+                head
+                and type(detail) is str
+                and len(entry) == 3
+                and detail[:1] == "{"
+                and detail[-1] == "}"
+                and len(detail) < small
+            ):
                 places.append(at)
                 heads.append(head)
                 details.append(detail)
@@ -89,6 +98,20 @@ class EntryReader:
         if details:
             self._check_details(readings)
         return readings
+
+    def read_usual(self, entry: Any) -> tuple[str, str] | None:
+        """Head and detail of an entry without anything unusual in it; None: ask `read`, also for what is wrong."""
+        try:
+            detail = entry["Detail"]
+            head = self._envelopes.heads[entry["Source"], entry["DetailType"]]
+            if type(detail) is not str or len(entry) != 3 or len(detail) >= self._small:
+                return None
+            if detail[:1] != "{" or detail[-1] != "}":
+                return None
+            self._strict.match(detail)
+        except (KeyError, TypeError, EventError):
+            return None
+        return (head, detail) if detail.isascii() else None
 
     def _read_with_care(self, readings: Readings, at: int, entry: Any) -> None:
         if not isinstance(entry, Mapping):

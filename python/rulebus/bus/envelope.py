@@ -103,6 +103,10 @@ class Envelopes:
             for id, head, detail in zip(ids, heads, details, strict=True)
         ]
 
+    def write_one(self, id: str, head: str, now: float, detail: str) -> bytes:
+        """The envelope of one event without resources."""
+        return f'{{"version":"0","id":"{id}{head}{self.stamp(now)}{self._bare}{detail}}}'.encode()
+
     def write_each(
         self, ids: Sequence[str], heads: Sequence[str], tails: Iterable[str], details: Sequence[str]
     ) -> list[bytes]:

@@ -79,7 +79,7 @@ class Hub:
         self.limits = BusLimits() if limits is None else limits
         self.account = account
         self.region = region
-        self._when_full = when_full
+        self._refuses = when_full == "refuse"
         self._put_timeout_s = put_timeout_s
         self._pid = os.getpid()
         self.is_draining = False
@@ -193,37 +193,37 @@ class Hub:
             entries = _entry_list(entries)
         rules = self.book.find_bus(home) or self.book.bus(home)
         draft = self.publisher.draft(entries, rules)
-        future: Future[None] | None = None
-        if draft.groups:
-            wait = self._when_full == "wait" and not in_handler()
-            routed = self.publisher.route(draft, last=not wait)
-            future = self._commit(routed)
-            if routed.blocked:
-                return self._put_rest(draft, routed, rules, wait, future)
-        else:
+        if not draft.groups:
             draft.generation = self.book.generation
-        if future is not None:
-            return self._put_rest(draft, None, rules, False, future)
+        else:
+            routed = self.publisher.route(draft, last=self._refuses)
+            future = self._commit(routed)
+            if future is not None or routed.blocked:
+                return self._put_rest(draft, routed, rules, future, in_handler())
         if draft.faults:
             rules.count_refused(len(draft.faults))
         return PutResult(draft.ids, draft.faults, draft.generation)
 
     def _put_rest(
-        self, draft: Draft, routed: Routed | None, home: BusRules, wait: bool, future: Future[None] | None
+        self, draft: Draft, routed: Routed, home: BusRules, future: Future[None] | None, inside: bool
     ) -> Steps[PutResult]:
         """Goes on with a call some of whose events found no room, or whose write is not on the disk yet."""
         over: float | None = None
         written = [] if future is None else [future]
-        while routed is not None and routed.blocked:
-            if not wait:
+        last = self._refuses
+        while routed.blocked:
+            if last:
                 self._refuse_rest(draft, routed)
                 break
-            now = self.clock.monotonic()
-            if over is None and self._put_timeout_s is not None:
-                over = now + self._put_timeout_s
-            came = yield self._room_for(routed, None if over is None else max(0.0, over - now))
-            wait = came and not self.is_draining
-            routed = self.publisher.route(draft, last=not wait)
+            # A handler would wait for itself: what is left is tried once more, to be refused.
+            last = inside
+            if not inside:
+                now = self.clock.monotonic()
+                if over is None and self._put_timeout_s is not None:
+                    over = now + self._put_timeout_s
+                came = yield self._room_for(routed, None if over is None else max(0.0, over - now))
+                last = not came or self.is_draining
+            routed = self.publisher.route(draft, last=last)
             future = self._commit(routed)
             if future is not None:
                 written.append(future)

@@ -16,7 +16,7 @@ from rulebus.bus.ids import Ids
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import EntryFault
-from rulebus.bus.route import BusRules
+from rulebus.bus.route import BusRules, Route
 from rulebus.bus.rule_book import RuleBook
 from rulebus.clock import Clock
 from rulebus.delivery.dispatcher import Dispatcher
@@ -34,6 +34,7 @@ Work: TypeAlias = "list[tuple[AcceptedEvent, tuple[SubscriptionState, ...]]]"
 _PLAIN: tuple[str | None, str, str | None] = (None, "[]", None)
 _TRIES = 3
 _LISTS = {list}
+_FIRST = [0]
 
 
 class Draft:
@@ -94,13 +95,17 @@ class Publisher:
         self._ids = ids
         self._envelopes = envelopes
         self._reader = EntryReader(limits, envelopes)
+        self._limited = limits.entries_per_call is not None or limits.request_bytes is not None
 
     # Drafts.
 
     def draft(self, entries: Sequence[Mapping[str, Any]], home: BusRules) -> Draft:
         """The events of a call; `home` is the bus of entries that name none. Raises `BusError` if the call as a whole
         is beyond a limit."""
-        self._check_call(entries)
+        if self._limited:
+            self._check_call(entries)
+        elif len(entries) == 1 and (known := self._reader.read_usual(entries[0])) is not None:
+            return self._draft_one(*known, home)
         readings = self._reader.read(entries)
         places, count = readings.places, len(readings.places)
         now = self._clock.now()
@@ -123,6 +128,15 @@ class Publisher:
             name = home.name
             events = [AcceptedEvent(name, id, body, now) for id, body in zip(ids, bodies, strict=True)]
             draft.groups.append((home, events, places))
+        return draft
+
+    def _draft_one(self, head: str, detail: str, home: BusRules) -> Draft:
+        """The same for a call of one usual entry."""
+        now = self._clock.now()
+        (id,) = self._ids(1)
+        body = self._envelopes.write_one(id, head, now, detail)
+        draft = Draft([id], {})
+        draft.groups = [(home, [AcceptedEvent(home.name, id, body, now)], _FIRST)]
         return draft
 
     def _check_call(self, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -208,6 +222,10 @@ class Publisher:
         `over`: a full queue takes them, too.
         """
         book = self._book
+        if len(draft.groups) == 1 and len(draft.groups[0][1]) == 1:
+            routed = self._route_one(draft, book)
+            if routed is not None:
+                return routed
         for _ in range(_TRIES):
             generation = book.generation
             if generation != book.begun:
@@ -225,6 +243,33 @@ class Publisher:
             draft.generation = book.generation
             return self._settle(draft, found, routed, refused)
 
+    def _route_one(self, draft: Draft, book: RuleBook) -> Routed | None:
+        """The same for the usual single event: None where anything is unusual, and then nothing was done."""
+        ((bus, events, _),) = draft.groups
+        generation = book.generation
+        if bus.archives or draft.rules is not None or generation != book.begun:
+            return None
+        event = events[0]
+        try:
+            routes = bus.matcher.match(event.body)
+        except EventError:
+            return None
+        states, numbers = _together(routes)
+        if states and self._dispatcher.reserve((states,), counted=False) is not None:
+            return None
+        if generation != book.begun:
+            if states:
+                self._dispatcher.release((states,))
+            return None
+        draft.groups = []
+        draft.generation = generation
+        routed = Routed()
+        if states:
+            routed.work.append((event, states))
+            routed.changes.appended.append((event, numbers))
+        routed.counts.append((bus, 1, len(routes), 0 if routes else 1))
+        return routed
+
     def _match(self, draft: Draft) -> tuple[list[list[Any]], Routed]:
         """Of each group the routes of each event; and what follows from them, if all find their places."""
         routed = Routed()
@@ -238,15 +283,7 @@ class Publisher:
             for event, routes in zip(events, found, strict=True):
                 if not routes or routes.__class__ is not list:
                     continue
-                states: tuple[SubscriptionState, ...]
-                numbers: tuple[int, ...]
-                if len(routes) == 1:
-                    states, numbers = routes[0].states, routes[0].numbers
-                else:
-                    states, numbers = (), ()
-                    for route in routes:
-                        states += route.states
-                        numbers += route.numbers
+                states, numbers = _together(routes)
                 if states:
                     work.append((event, states))
                     appended.append((event, numbers))
@@ -301,6 +338,18 @@ class Publisher:
         routed.counts.append((bus, count, matched, unmatched))
         if left:
             draft.groups.append((bus, left, left_places))
+
+
+def _together(routes: list[Route]) -> tuple[tuple[SubscriptionState, ...], tuple[int, ...]]:
+    """The subscriptions of all these routes, and their numbers."""
+    if len(routes) == 1:
+        return routes[0].states, routes[0].numbers
+    states: tuple[SubscriptionState, ...] = ()
+    numbers: tuple[int, ...] = ()
+    for route in routes:
+        states += route.states
+        numbers += route.numbers
+    return states, numbers
 
 
 def _found(matcher: Matcher, events: list[AcceptedEvent]) -> list[Any]:
