@@ -9,9 +9,9 @@ from array import array
 from collections.abc import Sequence
 
 import pytest
+
 from delivery_kit import NEVER, Kit
 from durable_fake import Disk, DurableFake
-
 from rulebus.attempt import Failure
 from rulebus.event import AcceptedEvent
 from rulebus.retry import RetryPolicy
