@@ -119,7 +119,9 @@ class ThreadDriver:
                 moving = moving or busy_s < _LOOK_S
             if moving and (saturated or waited_s < _LOOK_S):
                 return  # Somebody will come to it; another thread would only take turns with those there are.
-            if counted < self._most:
+            # Doubled when all are held, so that many slow targets are no queue for those behind them.
+            wanted = 1 if moving else min(len(self._ready), max(1, counted))
+            for _ in range(min(wanted, self._most - counted)):
                 self._start()
 
     def _start(self) -> None:
