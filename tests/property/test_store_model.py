@@ -176,10 +176,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.store.close()
-        self.pending -= self.maybe
-        for pair in self.maybe:
-            self.retries.pop(pair, None)
-        self.maybe.clear()
+        assert all(future.result(0) is None for future in self.unawaited)
         self.unawaited.clear()
         self.open(self.path)
 
@@ -206,10 +203,14 @@ class StoreModel(RuleBasedStateMachine):
         assert not found & set(retries)
         # Of what nobody waited for, either.
         assert self.pending - self.maybe <= found | set(retries) <= self.pending
-        self.pending = found | set(retries)
-        self.retries = {pair: retry for pair, retry in self.retries.items() if pair in self.pending}
+        certain = self.pending - self.maybe
+        assert retries.keys() & certain == self.retries.keys() & certain
+        assert all(self.retries[pair] == retry for pair, retry in retries.items())
+        # From here on it is certain, or what is drawn next would depend on the moment of the crash.
+        self.store.write(Changes(done=sorted(self.maybe))).result(60)
+        self.pending = certain
+        self.retries = {pair: retry for pair, retry in retries.items() if pair in certain}
         self.maybe.clear()
-        assert retries == self.retries
         for number, key in recovered.subscriptions.items():
             assert self.keys[key] == number
         assert self.named <= set(recovered.subscriptions.values())

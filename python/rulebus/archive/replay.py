@@ -26,6 +26,7 @@ __all__ = ["KIND", "Put", "Replay"]
 KIND = "replay"
 _BATCH = 500
 _BATCH_BYTES = 4 << 20
+_CLOSED = ("store-closed", "bus-closed")
 # With a rate, a batch is what may be put in this time: smooth for the receiver, few writes for the store.
 _RATE_WINDOW_S = 0.1
 
@@ -114,9 +115,9 @@ class Replay:
                 return None
             try:
                 return self._advance()
-            except StoreError as error:
-                if error.code == "store-closed":
-                    raise  # The bus is closing; the replay goes on when it is opened again.
+            except BusError as error:
+                if error.code in _CLOSED:
+                    raise  # The replay goes on when the bus is opened again.
                 self._finish("FAILED", str(error))
             except Exception as error:
                 self._finish("FAILED", f"{type(error).__name__}: {error}")
@@ -190,7 +191,12 @@ class Replay:
         ]
         time, number, _ = batch[-1]
         count = status.events + len(batch)
-        self._put(status.to, events, status.rules, (status.name, time, number, count))
+        try:
+            self._put(status.to, events, status.rules, (status.name, time, number, count))
+        except BaseException:
+            self._scan = self._next = None  # Read again from behind the last event that was put.
+            raise
+        self._after = (time, number)
         with self._changed:
             self._status = replace(self._status, events=count, last_event_time=time)
 
@@ -207,7 +213,7 @@ class Replay:
             try:
                 self._set(state, reason)
             except StoreError as error:
-                if error.code == "store-closed":
+                if error.code in _CLOSED:
                     raise
                 # The end of the replay is lost with the store, not the replay's events; whoever waits must know.
                 self._status = replace(

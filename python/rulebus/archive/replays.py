@@ -18,7 +18,7 @@ from rulebus.archive.preview import Match, ReplayPreview, preview
 from rulebus.archive.replay import KIND, Put, Replay
 from rulebus.archive.status import ReplayStatus, seconds
 from rulebus.clock import Clock
-from rulebus.errors import BusError, StoreError
+from rulebus.errors import BusError
 from rulebus.stores.protocol import Store
 
 __all__ = ["Replays"]
@@ -219,8 +219,8 @@ class _Runner:
                     with self._changed:
                         if moved == self._moved and not self._stopped:
                             self._changed.wait(None if self._fake else min(wait_s, _LONGEST_WAIT_S))
-        except StoreError:
-            pass  # The store was closed under it; the replay goes on when it is opened again.
+        except BusError:
+            pass  # Bus or store were closed under it; the replay goes on when they are opened again.
         except Exception:
             logging.getLogger("rulebus").exception("the replay %s stopped", self.replay.name)
         finally:

@@ -224,13 +224,17 @@ def test_close_stops_a_waiting_replay_and_leaves_it_running_in_the_store(bus: Bu
     assert replay.wait(30).state == "COMPLETED"
 
 
-def test_a_closed_store_stops_it_without_failing_it(bus: Bus) -> None:
+@pytest.mark.parametrize("fault", [StoreError("store-closed", "closed"), BusError("bus-closed", "closed")])
+def test_what_is_closed_stops_it_without_failing_it(bus: Bus, fault: BusError) -> None:
     bus.fill(4)
     replay = bus.replays.start("all", *EVER, run=False)
-    bus.fault = StoreError("store-closed", "closed")
-    with pytest.raises(StoreError):
+    bus.fault = fault
+    with pytest.raises(BusError):
         replay.step()
     assert replay.status.state == "RUNNING"
+    bus.fault = None
+    assert replay.step() == 0.0
+    assert bus.ids == ["e-0", "e-1", "e-2", "e-3"]
 
 
 def test_a_dry_run_counts_and_puts_nothing(bus: Bus) -> None:

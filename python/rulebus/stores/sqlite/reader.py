@@ -50,8 +50,8 @@ FROM (SELECT number, time, data FROM archived INDEXED BY archived_order
 class SqliteReader:
     """A store's file, read only: also while a bus in another process works with it.
 
-    Made by `SqliteStore.open_reader`. Threads may use it at once. It sees what is committed when it asks. Whatever would
-    write raises StoreError ``store-read-only``.
+    Made by `SqliteStore.open_reader`. Threads may use it at once. It sees what is committed when it asks, and has nothing
+    that writes.
     """
 
     durable = True

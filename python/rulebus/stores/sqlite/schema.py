@@ -1,8 +1,7 @@
 """The file's tables, its version, and how connections to it are opened.
 
 The writer's statement is the heart: one INSERT into a temporary view whose trigger applies everything that a commit
-changes, in a transaction of its own. One statement is one release of the interpreter lock; see `writer` for what that is
-worth. Must never change a table without a new version.
+changes, in a transaction of its own. One statement gives up the interpreter lock once; `writer` says what that is worth. Must never change a table without a new version.
 """
 
 from __future__ import annotations

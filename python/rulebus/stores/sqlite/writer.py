@@ -4,12 +4,15 @@ Relies on `group` and `schema`. Must never answer before the statement is durabl
 store's path are no longer those that it writes.
 
 Why one statement a commit. Python's sqlite3 gives up the interpreter lock for each step of a statement and asks for it
-again afterwards; beside busy threads each asking takes up to a switch interval (5 ms). A row at a time, a commit of 100
-events waits hundreds of times; a BEGIN, five statements and a COMMIT seven times; one INSERT into a view, whose trigger
-does everything in its own transaction, once. Rows of the log stay rows: measured on the same data (1 kB events with two
-deliveries, in commits of 1,000), packing a commit's events into one row took 3.4 us of CPU an event and a row for each
-5.3 us, all of it without the interpreter lock; but a packed row stays whole on disk until its last event is delivered,
-and must be read whole to fetch one of them.
+again afterwards, and a thread that computes may keep it for a switch interval (5 ms). BEGIN, a row a step and COMMIT give
+it up hundreds of times; one INSERT into a view, whose trigger does everything in a transaction of its own, once. Measured
+in commits of 100 events of 1 kB with two deliveries, on a disk, alternating, beside 0, 1, 2 and 4 busy threads: medians
+alike (2.7 to 54 ms, nearly all of it the one wait that the sync itself brings), but the slowest of 20 commits took 24,
+102, 96 and 127 ms against 29, 294, 109 and 311 ms; and 5.8 to 7.7 us of CPU an event against 7.0 to 10.0.
+
+Why a row an event, then. Packing a commit's events into one row took 3.4 us of CPU an event against 5.3 (commits of 1,000,
+without the interpreter lock either way). But a packed row stays on disk whole until its last event is delivered, so that
+one failing target holds the file at full size, and is read whole to fetch one event.
 """
 
 from __future__ import annotations
