@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from integration.tree import ROOT
+from rulebus import Pattern
 from rulebus.measure import Plan, Spread, alternate, compare, page, study
 from rulebus.measure.charts import Bar, bars, growth_curve, percentiles
 from rulebus.measure.conditions import conditions, families, take_apart
@@ -21,6 +22,7 @@ from rulebus.measure.memory import allocated_bytes
 from rulebus.measure.rounds import differences
 from rulebus.measure.unmatched import shape_of
 from rulebus.reference import ReferenceMatcher
+from rulebus.workload import MIXES, rules
 
 SPREADS = {"median", "low", "high", "rounds"}
 
@@ -61,6 +63,34 @@ def test_patterns_are_taken_apart_as_the_engine_reads_them() -> None:
     ordinary = take_apart('{"$or": [{"numeric": ["=", 1]}, {"prefix": "x"}]}')
     assert [one.field for one in conditions(ordinary)] == ["/$or"]
     assert families(ordinary) == {"numeric", "prefix"}
+
+
+def test_conditions_keep_the_spelling_of_numbers_and_odd_strings() -> None:
+    text = r"""{"n": [1e400, 123456789012345678901234567890, 1.0, -0], "s": ["\ud800", "ß", "\u0000", true, null]}"""
+    numbers, strings = conditions(take_apart(text))
+    assert numbers.values == "[1e400,123456789012345678901234567890,1.0,-0]"
+    assert strings.values == r'["\ud800","ß","\u0000",true,null]'
+    for one in (numbers, strings):
+        assert Pattern(one.pattern()).matches(b'{"n": 1, "s": "\xc3\x9f"}')
+
+
+def test_every_real_kind_of_pattern_can_be_taken_apart() -> None:
+    """Taken apart and put together again, a pattern is the same to the engine."""
+    for mix in MIXES:
+        for _, pattern in rules(mix, 60):
+            node = take_apart(json.dumps(pattern))
+            for one in conditions(node):
+                Pattern(one.pattern())
+            if "$or" not in families(node):
+                assert {one.field for one in conditions(node)} == set(_fields(pattern))
+
+
+def _fields(value: dict[str, Any], above: str = "") -> Iterator[str]:
+    for key, below in value.items():
+        if isinstance(below, dict):
+            yield from _fields(below, f"{above}/{key}")
+        else:
+            yield f"{above}/{key}"
 
 
 def test_looks_follow_the_rarest_condition_and_add_up_over_alternatives() -> None:

@@ -50,7 +50,8 @@ def bars(rows: Sequence[Bar], unit: str) -> str:
     shown = []
     for row in rows:
         width, low, high = (100 * min(1.0, max(0.0, x / largest)) for x in (row.value, row.low, row.high))
-        unclear = row.low <= 0 <= row.high and row.high > row.low
+        # A cost below nothing is none either.
+        unclear = row.low <= 0
         whisker = (
             f'<line class="whisker" x1="{low:.2f}" x2="{high:.2f}" y1="5" y2="5" />'
             if row.high > row.low

@@ -25,6 +25,30 @@ _OPERATORS = (
 )
 
 
+class _Number(str):
+    """A number as it was spelt: a double would lose digits, and 1e400 altogether."""
+
+    __slots__ = ()
+
+
+_decoder = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_Number)
+
+
+def _text(value: Any) -> str:
+    """Compact JSON, numbers as they were spelt."""
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_text(key)}:{_text(below)}" for key, below in value.items()) + "}"
+    # Half of a surrogate pair can only be written escaped.
+    readable = (
+        not isinstance(value, str) or value.isascii() or value.encode("utf-8", "ignore").decode() == value
+    )
+    return json.dumps(value, ensure_ascii=not readable)
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One field with its list of values."""
@@ -42,12 +66,13 @@ class Condition:
         """
         return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in self.path)
 
-    def pattern(self) -> dict[str, Any]:
-        """A pattern of this condition alone."""
-        found: Any = json.loads(self.values)
-        for key in reversed(self.path):
-            found = {key: found}
-        return dict(found)
+    def pattern(self) -> str:
+        """The text of a pattern of this condition alone.
+
+        >>> Condition(("detail", "n"), "[1e400]").pattern()
+        '{"detail":{"n":[1e400]}}'
+        """
+        return "".join(f"{{{_text(key)}:" for key in self.path) + self.values + "}" * len(self.path)
 
     def __str__(self) -> str:
         shown = self.values if len(self.values) <= 60 else self.values[:57] + "…"
@@ -78,7 +103,7 @@ def take_apart(pattern: str) -> Both:
     >>> [str(condition) for condition in conditions(both)]
     ['/a [1]', '/b/c [{"prefix":"x"}]']
     """
-    return _object(json.loads(pattern), ())
+    return _object(_decoder.decode(pattern), ())
 
 
 def conditions(node: Node) -> Iterator[Condition]:
@@ -120,8 +145,7 @@ def _object(members: dict[str, Any], above: tuple[str, ...]) -> Both:
         elif isinstance(value, dict):
             parts.extend(_object(value, (*above, key)).parts)
         else:
-            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-            parts.append(Condition((*above, key), text))
+            parts.append(Condition((*above, key), _text(value)))
     return Both(tuple(parts))
 
 

@@ -2,7 +2,7 @@
 through a set without them, in alternating rounds, in processor time.
 
 Relies on `rounds.differences`: the median of the differences of neighbouring rounds, with its quartiles; a cost whose
-quartiles hold zero is not told from nothing. Must never present costs that share rules as if they added up.
+lower quartile is not above zero is not told from nothing. Must never present costs that share rules as if they added up.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class Costs:
             found.append(Cost(name, sum(wanted[path] for path in paths), self._difference(pairs)))
         return sorted(found, key=lambda cost: -cost.cpu_ns_per_event.median)
 
-    def _of(self, patterns: dict[tuple[str, ...], dict[str, object]]) -> Matcher:
-        return self.plan.build({json.dumps(path): json.dumps(pattern) for path, pattern in patterns.items()})
+    def _of(self, patterns: dict[tuple[str, ...], str]) -> Matcher:
+        return self.plan.build({json.dumps(path): pattern for path, pattern in patterns.items()})
 
     def _difference(self, pairs: Sequence[tuple[Matcher, Matcher]]) -> Spread:
         """What the first of each pair takes more than the second, over all rounds of all pairs."""

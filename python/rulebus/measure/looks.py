@@ -47,7 +47,8 @@ class Looks:
             reason = f"its $or is met by up to {share}"
         else:
             rarest = self.rarest(node)
-            reason = f"even its rarest condition, {rarest}, is met by {share}"
+            which = "even its rarest condition" if len(list(conditions(node))) > 1 else "its only condition"
+            reason = f"{which}, {rarest}, is met by {share}"
         if matches >= looks:
             return f"{reason}, and all of them match"
         return f"{reason}; {100 * matches / looks:.3g} % of those match" if looks else reason
