@@ -63,3 +63,12 @@ def test_every_key_is_in_the_table(name: str, monkeypatch: pytest.MonkeyPatch) -
         read_router(SAMPLES[name], Path("router.toml"))
     listed = set(re.findall(r"`(\w+)`", ROWS[name]))
     assert asked - {"nonsense"} <= listed, "a key that the page does not name"
+
+
+def test_the_example_that_the_command_prints_is_good() -> None:
+    text = (ROOT / "python/rulebus/config/example.toml").read_text(encoding="utf-8")
+    config = read_router(text, Path("router.toml"))
+    assert [rule.name for rule in config.rules] == ["big-orders", "warehouse"]
+    # What is commented out is good, too.
+    whole = re.sub(r"^# (?=[\[a-z]+.*(=|\]$))", "", text, flags=re.MULTILINE)
+    assert "billing" in read_router(whole, Path("router.toml")).targets

@@ -12,11 +12,13 @@ import json
 import logging
 import sys
 import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
 
+import rulebus.config as config_package
 from rulebus.cli.inputs import InputError
 from rulebus.cli.run_status import Screen
 from rulebus.config.faults import ConfigError
@@ -27,10 +29,16 @@ __all__ = ["read_router_file", "run"]
 
 
 @click.command(short_help="Run a router file: events in, targets called.")
-@click.argument("router", metavar="ROUTER.toml")
+@click.argument("router", metavar="ROUTER.toml", required=False)
+@click.option("--example", is_flag=True, help="Print a router file to begin with.")
 @click.option("--check", "only_check", is_flag=True, help="Read and check the file, start nothing.")
 @click.option(
-    "--events", "-e", "files", multiple=True, metavar="FILE", help="JSON lines to put; '-' is standard input."
+    "--events",
+    "-e",
+    "event_files",
+    multiple=True,
+    metavar="FILE",
+    help="JSON lines to put; '-' is standard input.",
 )
 @click.option(
     "--once", is_flag=True, help="End when FILE (or standard input) ends, whatever else brings events."
@@ -47,9 +55,10 @@ __all__ = ["read_router_file", "run"]
 )
 @click.option("--json", "as_json", is_flag=True, help="At the end, print the statistics as JSON.")
 def run(
-    router: str,
+    router: str | None,
+    example: bool,
     only_check: bool,
-    files: tuple[str, ...],
+    event_files: tuple[str, ...],
     once: bool,
     drain_s: float | None,
     screen: bool | None,
@@ -67,10 +76,16 @@ def run(
 
     \b
     Examples:
+      rulebus run --example > router.toml
       rulebus run router.toml --check
       rulebus run router.toml --events orders.jsonl
       tail -f app.log | rulebus run router.toml --events -
     """
+    if example:
+        click.echo(files(config_package).joinpath("example.toml").read_text(encoding="utf-8"), nl=False)
+        return 0
+    if router is None:
+        raise click.UsageError("ROUTER.toml is missing; --example prints one to begin with")
     config = read_router_file(router)
     if only_check:
         count = f"{len(config.rules)} rules, {len(config.targets)} targets, {len(config.buses)} buses"
@@ -83,7 +98,7 @@ def run(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
-        return asyncio.run(_run(config, files, drain_s, on_screen, as_json))
+        return asyncio.run(_run(config, event_files, drain_s, on_screen, as_json))
     except BusError as error:
         raise InputError(f"rulebus: {error}") from None
 
