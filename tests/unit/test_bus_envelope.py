@@ -46,6 +46,8 @@ def test_kept_heads_are_bounded() -> None:
         envelopes.head("s", str(number))
     assert len(envelopes.heads) <= 4096
     assert ("s", "9999") in envelopes.heads
+    envelopes.head("s" * 5000, "t")
+    assert ("s" * 5000, "t") not in envelopes.heads
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,10 @@ def read_time(value: object) -> str:
         ) from error
 
 
+_LONGEST_HEAD = 4096
+"""Longer ones are made anew each time, so that what is kept stays small."""
+
+
 class Envelopes:
     """Writes the envelopes of one account and region."""
 
@@ -81,11 +85,12 @@ class Envelopes:
         return text
 
     def head(self, source: str, detail_type: str) -> str:
-        """What stands between the id and the time. Kept."""
+        """What stands between the id and the time. Kept, unless it is long."""
         head = f'","detail-type":{_quoted(detail_type)},"source":{_quoted(source)},"account":{self._account},"time":"'
-        if len(self._heads) >= _MOST_HEADS:
-            self._heads.clear()
-        self._heads[source, detail_type] = head
+        if len(head) <= _LONGEST_HEAD:
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            self._heads[source, detail_type] = head
         return head
 
     def tail(self, resources: str, replay: str | None = None) -> str:
