@@ -274,6 +274,7 @@ class AsyncEventBus(BusHandle):
 
     async def wait_idle(self, timeout_s: float | None = None) -> bool:
         """`EventBus.wait_idle`."""
+        self._hub.check_process()
         self._bind()
         return await self._until(Until(self._hub.dispatcher.when_idle, timeout_s))
 

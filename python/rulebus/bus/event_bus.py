@@ -284,6 +284,7 @@ class EventBus(BusHandle):
 
     def wait_idle(self, timeout_s: float | None = None) -> bool:
         """Waits until no delivery of any bus of the hub is pending, retries included; whether that was in time."""
+        self._hub.check_process()
         return self._hub.dispatcher.wait_idle(timeout_s)
 
     def close(self, timeout_s: float | None = None) -> CloseReport:

@@ -132,6 +132,10 @@ class Hub:
         """Raises `BusError` if nothing can be put any more."""
         if self.is_closed or (self.is_draining and not in_handler()):
             raise refusal("bus-closed", "this bus was closed")
+        self.check_process()
+
+    def check_process(self) -> None:
+        """Raises `BusError` in a fork, where nobody would do what is waited for."""
         if self._pid != os.getpid():
             raise refusal(
                 "forked", f"this bus belongs to process {self._pid}, and this is its fork {os.getpid()}"
@@ -337,6 +341,7 @@ class Hub:
         self, bus: str, rule: str | None, target: str | None, reason: str | None, after: int, limit: int
     ) -> list[DeadLetter]:
         """Dead letters of a bus, by id. Reads the store."""
+        self.check_process()
         chosen = letter_filter(bus, rule, target, reason, None)
         found: list[DeadLetter] = []
         while len(found) < limit:
@@ -351,6 +356,7 @@ class Hub:
 
     def close(self, timeout_s: float | None) -> Steps[CloseReport]:
         """Lets nothing new in, waits for what can be delivered now, and lets go of everything."""
+        self.check_process()
         inside = in_handler()
         with self._closing:
             first, self.is_draining = not self.is_draining, True
