@@ -85,11 +85,13 @@ class Dispatcher(Calls):
         places, retries = self._orphans.pop(state.number, ((), []))
         before = len(state.tail)
         state.tail.extend(places)
+        waiting = [recovered(retry, mono, wall, state) for retry in retries]
         if state.key_of is not None:
-            state.recovered.extend(retries)
+            state.recovered.extend(waiting)  # Their keys must be known first.
+            state.plain = False
         else:
-            for retry in retries:
-                state.arrange(recovered(retry, mono, wall, state))
+            for one in waiting:
+                state.arrange(one)
         state.left += len(retries)
         count = len(state.tail) - before + len(retries)
         state.pending += count
