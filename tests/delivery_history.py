@@ -62,6 +62,8 @@ class Fate:
     bad: bool
     tries: int = 0
     due: float = 0.0
+    due_at: float = 0.0  # The same on the wall clock, as the store should have it.
+    put_at: float = 0.0
     state: str = "pending"  # pending, flying, done, dead, skipped
     recorded: bool = False  # Its end is durable.
 
@@ -98,8 +100,10 @@ class History:
         self.letter_jobs: list[tuple[Side, Job]] = []
         self.offered: list[SubscriptionState] = []
         self.errors: list[BaseException] = []
-        self.letters_taken: Counter[int] = Counter()
-        self.attempts_lost = False
+        self.letters_taken: set[int] = set()
+        self.taken_here: set[int] = set()  # By this process.
+        self.refused_here: set[int] = set()
+        self.jumped = 0.0  # By how much clocks may have been wrong about the age of anything.
         self._open()
 
     def _open(self) -> None:
@@ -124,6 +128,11 @@ class History:
         if missing:
             side = missing[self.choose(len(missing))]
             side.state = self.dispatcher.subscribe(side.key, side.options, Picky() if side.picky else None)
+            now, wall = self.clock.monotonic(), self.clock.now()
+            for fate in side.fates.values():
+                if fate.due_at and fate.state == "pending":
+                    longest = side.options.retry.maximum_event_age_in_seconds
+                    fate.due = now + min(max(0.0, fate.due_at - wall), longest)
 
     def put(self) -> None:
         """One call with a few events; some repeat an earlier id."""
@@ -180,7 +189,9 @@ class History:
                     detail = json.loads(event.body)["detail"]
                     for side in sides:
                         bad = bool(side.picky and detail.get("bad"))
-                        side.fates[event.seq] = Fate(event, detail.get("k"), bad)
+                        side.fates[event.seq] = Fate(
+                            event, detail.get("k"), bad, put_at=self.clock.monotonic()
+                        )
                 self.dispatcher.accept(list(zip((e for e, _ in batch), self._routes(batch), strict=True)))
 
     def commit(self, count: int | None = None) -> None:
@@ -226,6 +237,10 @@ class History:
             assert not fate.bad, "delivered although no input could be made"
             assert delivery.attempt == fate.tries + 1, (delivery.attempt, fate.tries)
             assert now >= fate.due - 1e-9, "tried again too early"
+            if fate.tries and not self.jumped:
+                assert now - fate.put_at < options.retry.maximum_event_age_in_seconds, (
+                    "tried although too old"
+                )
             assert delivery.input == (b"[" + fate.event.body + b"]" if side.picky else fate.event.body)
             assert delivery.event.id == fate.event.id
             if options.order_by is not None:
@@ -247,8 +262,7 @@ class History:
         if self.letter_jobs and (not self.jobs or self.choose(3) == 0):
             side, job = self.letter_jobs.pop(self.choose(len(self.letter_jobs)))
             fine = self.choose(3) > 0
-            if fine:
-                self.letters_taken.update(d.letter.id for d in job.deliveries if d.letter is not None)
+            self._letters_came_back(job, fine)
             more = self.dispatcher.finish(job, None if fine else ValueError("no letters today"))
             if more:
                 self.offered.append(job.state)
@@ -273,6 +287,16 @@ class History:
         elif kind == 8:
             outcome = [Failure("throttled", "HTTP_429", "slowly", retry_after_s=3.0)] * count
         self._came_back(side, job, outcome)
+
+    def _letters_came_back(self, job: Job, fine: bool) -> None:
+        ids = {delivery.letter.id for delivery in job.deliveries if delivery.letter is not None}
+        assert len(ids) == len(job.deliveries)
+        assert not ids & (self.taken_here | self.refused_here), "a letter was offered twice by one process"
+        if fine:
+            self.letters_taken |= ids
+            self.taken_here |= ids
+        else:
+            self.refused_here |= ids
 
     def _came_back(self, side: Side, job: Job, outcome: object) -> None:
         late = job.over
@@ -321,6 +345,7 @@ class History:
             return
         wait = policy.wait_s(fate.tries, chance=CHANCE, asked_s=asked)
         fate.due = now + wait
+        fate.due_at = self.clock.now() + wait
         fate.state = "pending"
         assert side.state is not None
         if not any(w.seq == delivery.event.seq for w in side.state.retries):
@@ -331,8 +356,6 @@ class History:
     def age_at_most(self, fate: Fate) -> float:
         """How old it can seem: clocks may have jumped before its first try or the last start."""
         return self.clock.monotonic() + self.jumped
-
-    jumped = 0.0
 
     def time(self) -> None:
         """Time passes; what is due happens."""
@@ -390,6 +413,7 @@ class History:
         self.arrive_quietly()
         self.jobs, self.letter_jobs, self.unsettled = [], [], []
         self.jumped += self.clock.monotonic()
+        self.taken_here, self.refused_here = set(), set()
         for side in self.sides:
             number = self.disk.numbers.get(side.key)
             side.succeeded_at.clear()  # The window is kept in memory alone.
@@ -403,8 +427,12 @@ class History:
                     assert not fate.recorded, "an end that was recorded was undone"
                     retry = self.disk.pending[seq, number]
                     fate.state = "pending"
-                    fate.tries = 0 if retry is None else len(retry.attempts)
+                    tries = 0 if retry is None else len(retry.attempts)
+                    if retry is not None and tries == fate.tries and fate.due_at:
+                        assert abs(retry.due_at - fate.due_at) < 1e-6, "the store has another due time"
+                    fate.tries = tries
                     fate.due = 0.0
+                    fate.due_at = 0.0 if retry is None else retry.due_at
         self._open()
 
     def arrive_quietly(self) -> None:
@@ -458,6 +486,8 @@ class History:
             counted = side.state.statistics(self.clock.now())
             assert counted.balanced, counted
             assert counted.attempts == counted.failures + counted.successes
+            reserved = sum(side in sides for _, batch in self.unsettled for _, sides in batch)
+            assert side.state.pending == counted.pending + counted.in_flight + reserved, "places were lost"
             assert counted.in_flight >= sum(
                 len(job.deliveries) for s, job in self.jobs if s is side and not job.over
             )
@@ -474,7 +504,7 @@ class History:
                 self.take()
             while self.letter_jobs:
                 side, job = self.letter_jobs.pop()
-                self.letters_taken.update(d.letter.id for d in job.deliveries if d.letter is not None)
+                self._letters_came_back(job, True)
                 if self.dispatcher.finish(job, None):
                     self.offered.append(job.state)
             while self.jobs:
@@ -509,12 +539,16 @@ class History:
                     assert fate.state in {"dead", "skipped"}
         letters = self.store.dead_letters(limit=10**6)
         # A letter that was taken may be there again: the crash came before that was recorded, and then it was not taken.
-        known = {letter.id for letter in letters} | set(self.letters_taken)
+        known = {letter.id for letter in letters} | self.letters_taken
         assert len(known) == ends["dead"], "dead letters and deliveries that were given up differ"
         for letter in letters:
             assert letter.reason
             assert letter.message
             side = next(side for side in self.sides if side.name == letter.rule)
+            assert letter.id not in self.taken_here, "a letter was taken and is still there"
+            assert side.options.dead_letter is None or letter.id in self.refused_here, (
+                "a letter was not offered"
+            )
             if letter.exhausted == "MaximumRetryAttempts":
                 assert len(letter.attempts) == side.options.retry.maximum_retry_attempts + 1
             starts = [

@@ -38,7 +38,7 @@ class Histogram:
     __slots__ = ("counts", "longest_s", "sum_s")
 
     def __init__(self) -> None:
-        self.counts = [0] * _BUCKETS
+        self.counts: list[int] = []  # Made when there is something to count: many subscriptions are quiet.
         self.sum_s = 0.0
         self.longest_s = 0.0
 
@@ -51,11 +51,19 @@ class Histogram:
         micros = int(seconds * 1e6) + 1
         octave = micros.bit_length() - 1
         bucket = octave * _SUB + ((micros << 3 >> octave) & 7)
-        self.counts[bucket if bucket < _BUCKETS else -1] += count
+        if bucket >= _BUCKETS:
+            bucket = _BUCKETS - 1
         self.sum_s += seconds * count
+        try:
+            self.counts[bucket] += count
+        except IndexError:
+            self.counts = [0] * _BUCKETS
+            self.counts[bucket] += count
 
     def record(self) -> Latency:
         """What was counted so far."""
+        if not self.counts:
+            return _NO_LATENCY
         return Latency(sum(self.counts), self.sum_s, self.longest_s, tuple(self.counts))
 
 

@@ -78,6 +78,7 @@ class Core:
         self._kept_offers: list[SubscriptionState] = []
         self._room = Waits()
         self._idle = Waits()
+        self._scan: list[SubscriptionState] = []  # Of the search for one that is busy, see `Door`.
 
     def connect(self, is_async: bool, ready: Ready, wake: Callable[[], None]) -> None:
         """A driver takes over all subscriptions whose targets are (not) ``async``. `wake` is called when `next_due`

@@ -25,6 +25,9 @@ from rulebus.transform.protocol import Transform
 
 __all__ = ["Dispatcher"]
 
+_AT_ONCE = 50
+"""Subscriptions whose statistics are read in one go."""
+
 
 class Dispatcher(Calls):
     """Queues, order, retries, limits and dead letters of all subscriptions of a hub."""
@@ -85,11 +88,13 @@ class Dispatcher(Calls):
         places, retries = self._orphans.pop(state.number, ((), []))
         before = len(state.tail)
         state.tail.extend(places)
+        waiting = [recovered(retry, mono, wall, state) for retry in retries]
         if state.key_of is not None:
-            state.recovered.extend(retries)
+            state.recovered.extend(waiting)  # Their keys must be known first.
+            state.plain = False
         else:
-            for retry in retries:
-                state.arrange(recovered(retry, mono, wall, state))
+            for one in waiting:
+                state.arrange(one)
         state.left += len(retries)
         count = len(state.tail) - before + len(retries)
         state.pending += count
@@ -137,10 +142,15 @@ class Dispatcher(Calls):
     # What is there.
 
     def statistics(self) -> tuple[TargetStatistics, ...]:
-        """Of each subscription, in the order subscribed; one moment for all."""
+        """Of each subscription, in the order subscribed; each as it was at one moment."""
         now = self._wall()
         with self._lock:
-            return tuple(state.statistics(now) for state in self._states.values())
+            states = list(self._states.values())
+        found: list[TargetStatistics] = []
+        for start in range(0, len(states), _AT_ONCE):
+            with self._lock:  # Not for all at once: thousands would hold up deliveries.
+                found.extend(state.statistics(now) for state in states[start : start + _AT_ONCE])
+        return tuple(found)
 
     def retired(self) -> TargetStatistics:
         """The sum over subscriptions that ended."""

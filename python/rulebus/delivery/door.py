@@ -144,14 +144,17 @@ class Door(Core):
     def _is_quiet(self) -> bool:
         if not self._ledger.clean or self._letters.busy:
             return False
-        for owner in self._states.values():
-            for state in (owner, owner.letters):
-                if state is None or state.pending == 0:
-                    continue
-                if state.in_flight or state.waiting_now() or state.staging:
-                    return False
-                if state.pending > len(state.retries) + state.held:
-                    return False
+        # Asked after every call while somebody waits: goes on where it found one busy, and looks at all again only
+        # when it came to the end.
+        scan = self._scan
+        while scan:
+            if _busy(scan[-1]):
+                return False
+            scan.pop()
+        scan.extend(self._states.values())
+        if any(_busy(state) for state in scan):
+            return False
+        scan.clear()
         return True
 
     def flush(self, timeout_s: float | None = None) -> bool:
@@ -160,6 +163,23 @@ class Door(Core):
         return _block(
             lambda callback: self._wait(self._idle, lambda: self._ledger.clean, callback), timeout_s
         )
+
+
+def _busy(owner: SubscriptionState) -> bool:
+    """Whether it has more than deliveries that wait for another try, and those behind them."""
+    for state in (owner, owner.letters):
+        if (
+            state is not None
+            and state.pending
+            and (
+                state.in_flight
+                or state.staging
+                or state.waiting_now()
+                or state.pending > len(state.retries) + state.held
+            )
+        ):
+            return True
+    return False
 
 
 def _block(start: Callable[[Callable[[], None]], Callable[[], None]], timeout_s: float | None) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from rulebus.clock import Clock
-from rulebus.stores.protocol import Changes, Retry, Store
+from rulebus.stores.protocol import Changes, Store
 
 __all__ = ["Ledger"]
 
@@ -121,17 +121,9 @@ class Ledger:
 
 
 def _joined(first: Changes, second: Changes) -> Changes:
-    """Two writes as one. A retry that was replaced or ended since then must not come after its end."""
-    ended = {(seq, number) for seq, number, _ in second.dead}
-    ended.update(second.done)
-    newer = {(retry.seq, retry.subscription) for retry in second.retries}
-    kept: list[Retry] = [
-        retry
-        for retry in first.retries
-        if (retry.seq, retry.subscription) not in ended and (retry.seq, retry.subscription) not in newer
-    ]
+    """Two writes as one. A retry stands before its end there, too, and before the retry that replaces it."""
     return Changes(
-        retries=kept + second.retries,
+        retries=first.retries + second.retries,
         dead=first.dead + second.dead,
         done=first.done + second.done,
         buried=first.buried + second.buried,

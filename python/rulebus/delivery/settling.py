@@ -136,13 +136,9 @@ class Settler:
         if failure.kind == "permanent" or state.closing == "dead_letter":
             self.give_up(state, event, attempts, failure.code, failure.message, None, wall, key, input)
             return
-        retry, age = state.retry, mono - born
-        exhausted = retry.exhausted(retries=len(attempts) - 1, age_s=age)
-        wait = 0.0
-        if exhausted is None:
-            wait = retry.wait_s(len(attempts), chance=self._chance(), asked_s=failure.retry_after_s)
-            # A try that could only begin beyond the age is none: no use in waiting for it.
-            exhausted = retry.exhausted(retries=len(attempts) - 1, age_s=age + wait)
+        wait = state.retry.wait_s(len(attempts), chance=self._chance(), asked_s=failure.retry_after_s)
+        # A try that could only begin beyond the age is none: no use in waiting for it.
+        exhausted = state.retry.exhausted(retries=len(attempts) - 1, age_s=mono - born + wait)
         if exhausted is not None:
             self.give_up(state, event, attempts, failure.code, failure.message, exhausted, wall, key, input)
             return

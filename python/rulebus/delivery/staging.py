@@ -53,7 +53,7 @@ class Stager:
     def wanted(state: SubscriptionState, limit: int) -> bool:
         """Whether there is something to do before `limit` deliveries can begin. Under the lock."""
         if state.recovered:
-            return state.key_of is not None
+            return True
         if state.key_of is not None:
             return len(state.ready) < limit and bool(state.queue or state.tail)
         return not state.ready and not state.queue and bool(state.tail)
@@ -172,15 +172,13 @@ class Stager:
     def _recover(self, state: SubscriptionState) -> None:
         """Reads the keys of retries found in the store, before anything new of their keys may begin."""
         with self._lock:
-            retries = state.recovered[:_LOAD]
-        retries.sort(key=_seq)
-        events = self.fetch([retry.seq for retry in retries])
+            portion = sorted(state.recovered[:_LOAD], key=_seq)
+        events = self.fetch([waiting.seq for waiting in portion])
         keys = self._keys(state, events)
         now, wall = self._clock.monotonic(), self._clock.now()
         with self._lock:
-            del state.recovered[: len(retries)]
-            for retry, event, key in zip(retries, events, keys, strict=True):
-                waiting = recovered(retry, now, wall, state)
+            del state.recovered[: len(portion)]
+            for waiting, event, key in zip(portion, events, keys, strict=True):
                 waiting.born = now - max(0.0, wall - event.accepted_at)
                 if isinstance(key, Exception):
                     state.in_flight += 1
@@ -197,8 +195,8 @@ class Stager:
                     state.arrange(waiting)
 
 
-def _seq(retry: Retry) -> int:
-    return retry.seq
+def _seq(waiting: Waiting) -> int:
+    return waiting.seq
 
 
 def recovered(retry: Retry, now: float, wall: float, state: SubscriptionState) -> Waiting:

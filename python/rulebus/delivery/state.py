@@ -23,7 +23,7 @@ from rulebus.delivery.rate import Bucket
 from rulebus.event import AcceptedEvent
 from rulebus.rule import Subscription
 from rulebus.statistics import Histogram, TargetStatistics
-from rulebus.stores.protocol import Retry, SubscriptionKey
+from rulebus.stores.protocol import SubscriptionKey
 from rulebus.targets.protocol import Delivery, Origin, Target
 from rulebus.transform.protocol import Transform
 
@@ -186,7 +186,7 @@ class SubscriptionState:
         self.tail = Places()  # First tries beyond the queue, left to the store.
         self.ready: deque[Waiting] = deque()  # May begin now, before the queue.
         self.retries: list[Waiting] = []  # A heap by due time.
-        self.recovered: list[Retry] = []  # Retries found in the store whose keys are not known yet.
+        self.recovered: list[Waiting] = []  # Retries found in the store whose keys are not known yet.
         self.busy: dict[Hashable, deque[AcceptedEvent | int | Waiting]] = {}  # By key: who waits behind it.
         self.held = 0  # How many wait behind a key.
         self.jobs: dict[Job, None] = {}  # On their way, where they have a deadline.
@@ -245,6 +245,7 @@ class SubscriptionState:
             and self.timeout_s is None
             and subscription.deduplicate_s <= 0
             and not self.busy
+            and not self.recovered
         )
         if subscription.deduplicate_s <= 0:
             self.window = None
