@@ -104,7 +104,8 @@ class Writer:
             self._queue.append(item)
             if not item.lazy:
                 self._urgent = True
-            if self._waiting:
+            # What may wait wakes the thread only to set its alarm.
+            if self._waiting and (not item.lazy or len(self._queue) == 1):
                 self._wake.notify()
         return item.future
 
