@@ -292,8 +292,15 @@ class Writer:
     def _checkpoint(self, mode: str) -> bool:
         """Copies the log into the file; whether all of it. Failing is no harm: the log keeps what it holds."""
         self._since_checkpoint = 0
+        execute = self._connection.execute
         try:
-            busy, frames, copied = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            # Who reads an old view (a backup) may do so for long; callers must not wait for it.
+            (timeout_ms,) = execute("PRAGMA busy_timeout").fetchone()
+            execute("PRAGMA busy_timeout = 0")
+            try:
+                busy, frames, copied = execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            finally:
+                execute(f"PRAGMA busy_timeout = {timeout_ms}")
         except sqlite3.Error:
             return False
         return not busy and frames == copied
