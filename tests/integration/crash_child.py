@@ -77,8 +77,39 @@ def put(bus: EventBus, turn: str, who: int, chance: random.Random, meant: Lines,
         acked.add(*names)
 
 
+REPLAYED = 3000
+"""Events of the archive that is replayed."""
+
+
+def replay(folder: Path, turn: str) -> None:
+    """Fills an archive, begins to replay it, or goes on with that; ends when it is replayed and delivered."""
+    took = Lines(folder / f"replayed-{turn}")
+
+    def later(events: list[Event]) -> None:
+        took.add(*[f"{event['replay-name']} {event.detail['n']}" for event in events])
+
+    bus = EventBus("orders", store=SqliteStore(folder / "replay.db"))
+    consumer = Subscription(target=FunctionTarget(later, batch=True), id="later", batch_size=20)
+    bus.create_bus("later").put_rule("all", {"source": ["shop"]}, targets=[consumer])
+    if not bus.archives():
+        bus.create_archive("all")
+        bus.put_events([{"Source": "shop", "DetailType": "T", "Detail": {"n": n}} for n in range(REPLAYED)])
+    print("ready", flush=True)
+    running = bus.resume_replays()
+    if not bus.replays():
+        # A rate, so that there are moments to be killed at.
+        running = (bus.replay("all", 0.0, 1e12, to="later", name="again", rate_per_s=2500.0),)
+    for one in running:
+        one.wait(120)
+    assert bus.wait_idle(120)
+    bus.close()
+
+
 def main() -> None:
     folder, turn, mode = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    if mode == "replay":
+        replay(folder, turn)
+        return
     chance = random.Random(turn)
     meant, acked, took = (Lines(folder / name) for name in ("meant", "acked", f"took-{turn}"))
     bus = EventBus("orders", store=SqliteStore(folder / "bus.db"))

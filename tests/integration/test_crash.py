@@ -7,6 +7,7 @@ moments are the machine's.
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -18,8 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.crash_child import TARGETS
+from integration.crash_child import REPLAYED, TARGETS
 from integration.tree import ROOT
+from rulebus.stores.protocol import Recovered
 from rulebus.stores.sqlite import SqliteStore
 
 CHILD = ROOT / "tests" / "integration" / "crash_child.py"
@@ -90,21 +92,10 @@ class Victim:
         assert {one for one in before if one not in self.pending} <= {*self.took, *self.dead}
 
     def read(self) -> tuple[set[Delivery], set[Delivery]]:
-        """What is pending and what is dead, read from a copy of the files: the next process finds them untouched."""
-        copy = self.folder / "copy"
-        shutil.rmtree(copy, ignore_errors=True)
-        copy.mkdir()
-        for name in ("bus.db", "bus.db-wal"):
-            if (self.folder / name).exists():
-                shutil.copy(self.folder / name, copy / name)
-        store = SqliteStore(copy / "bus.db")
-        recovered = store.recover()
-        targets = {number: key[2] for number, key in recovered.subscriptions.items()}
-        pairs = [(seq, number) for number, places in recovered.pending.items() for seq in places]
-        pairs += [(retry.seq, retry.subscription) for retry in recovered.retries]
-        events = {event.seq: event for event in store.fetch(sorted({seq for seq, _ in pairs}))}
-        pending = {(targets[number], name_of(events[seq].body)) for seq, number in pairs}
-        assert len(pending) == len(pairs)
+        """What is pending and what is dead."""
+        store, recovered = copied(self.folder, "bus.db")
+        pairs = pending(store, recovered)
+        assert len(set(pairs)) == len(pairs)
         dead: set[Delivery] = set()
         after = 0
         while page := store.dead_letters(after, 500):
@@ -112,11 +103,32 @@ class Victim:
             after = page[-1].id
         assert len(dead) == store.count_dead_letters()
         store.close()
-        return pending, dead
+        return set(pairs), dead
+
+
+def copied(folder: Path, name: str) -> tuple[SqliteStore, Recovered]:
+    """The store in a copy of its files: the next process finds them untouched."""
+    copy = folder / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for file in (name, f"{name}-wal"):
+        if (folder / file).exists():
+            shutil.copy(folder / file, copy / file)
+    store = SqliteStore(copy / name)
+    return store, store.recover()
+
+
+def pending(store: SqliteStore, recovered: Recovered) -> list[Delivery]:
+    """Target and event's name of each pending delivery."""
+    targets = {number: key[2] for number, key in recovered.subscriptions.items()}
+    pairs = [(seq, number) for number, places in recovered.pending.items() for seq in places]
+    pairs += [(retry.seq, retry.subscription) for retry in recovered.retries]
+    events = {event.seq: event for event in store.fetch(sorted({seq for seq, _ in pairs}))}
+    return [(targets[number], name_of(events[seq].body)) for seq, number in pairs]
 
 
 def name_of(body: bytes) -> str:
-    return body.split(b'"n":"')[1].split(b'"')[0].decode()
+    return str(json.loads(body)["detail"]["n"])
 
 
 def killed(folder: Path, rounds: int) -> Victim:
@@ -157,3 +169,41 @@ def test_nothing_is_lost_in_twelve_kills(tmp_path: Path) -> None:
 def test_nothing_is_lost_in_sixty_kills(tmp_path: Path) -> None:
     victim = killed(tmp_path, 60)
     assert sum(victim.took.values()) > 1000
+
+
+@pytest.mark.slow
+def test_a_killed_replay_goes_on_exactly_where_it_was(tmp_path: Path) -> None:
+    """What was put so far is always the beginning of the archive, each event once; only pending deliveries repeat."""
+    victim = Victim(tmp_path, random.Random(11))
+    names = [str(n) for n in range(REPLAYED)]
+    took: set[str] = set()
+    waiting: list[str] = []
+    kills = repeated = 0
+    for turn in range(40):
+        with victim.start(str(turn), "replay") as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            try:
+                assert process.wait(victim.chance.uniform(0.1, 0.5) if turn < 30 else 120) == 0
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+        in_turn = [line.split()[1] for line in lines(tmp_path / f"replayed-{turn}")]
+        assert len(set(in_turn)) == len(in_turn)
+        assert took & set(in_turn) <= set(waiting)
+        repeated += len(took & set(in_turn))
+        took |= set(in_turn)
+        store, recovered = copied(tmp_path, "replay.db")
+        waiting = [name for _, name in pending(store, recovered)]
+        assert len(set(waiting)) == len(waiting)
+        progress = store.documents("replay-progress")
+        count = json.loads(progress["again"])[2] if progress else 0
+        status = store.documents("replay")
+        store.close()
+        assert took | set(waiting) == set(names[:count])
+        if process.returncode == 0:
+            break
+    assert kills >= 2
+    assert (took, waiting) == (set(names), [])
+    assert json.loads(status["again"])["state"] == "COMPLETED"
+    print(f"\n{kills} kills of a replay, {repeated} deliveries repeated")

@@ -5,6 +5,8 @@ Relies on the harness beside. Must never sleep: the writer is asked to tidy up, 
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from pathlib import Path
 
 from rulebus.stores.protocol import Changes
@@ -74,6 +76,25 @@ def test_the_log_file_is_bounded_while_events_go_through(tmp_path: Path) -> None
     assert os.stat(f"{path}-wal").st_size < 80 << 20
     store.close()
     assert not Path(f"{path}-wal").exists()
+
+
+def test_nobody_waits_for_a_reader_with_an_old_view(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path, lock_timeout_s=600)
+    places = append(store, event(1))
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM log").fetchone() == (1,)
+    began = time.monotonic()
+    places += append(store, event(2, 100_000))
+    tidy(store)
+    settle(store, places[:1])
+    assert time.monotonic() - began < 60
+    assert reader.execute("SELECT count(*) FROM log").fetchone() == (1,)
+    reader.close()
+    tidy(store)
+    assert os.stat(f"{path}-wal").st_size == 0
+    store.close()
 
 
 def test_what_an_archive_forgets_is_given_back(tmp_path: Path) -> None:

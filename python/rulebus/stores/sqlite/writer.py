@@ -104,7 +104,8 @@ class Writer:
             self._queue.append(item)
             if not item.lazy:
                 self._urgent = True
-            if self._waiting:
+            # What may wait wakes the thread only to set its alarm.
+            if self._waiting and (not item.lazy or len(self._queue) == 1):
                 self._wake.notify()
         return item.future
 
@@ -291,8 +292,15 @@ class Writer:
     def _checkpoint(self, mode: str) -> bool:
         """Copies the log into the file; whether all of it. Failing is no harm: the log keeps what it holds."""
         self._since_checkpoint = 0
+        execute = self._connection.execute
         try:
-            busy, frames, copied = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            # Who reads an old view (a backup) may do so for long; callers must not wait for it.
+            (timeout_ms,) = execute("PRAGMA busy_timeout").fetchone()
+            execute("PRAGMA busy_timeout = 0")
+            try:
+                busy, frames, copied = execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            finally:
+                execute(f"PRAGMA busy_timeout = {timeout_ms}")
         except sqlite3.Error:
             return False
         return not busy and frames == copied
