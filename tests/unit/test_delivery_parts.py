@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -89,8 +96,8 @@ EVENT = AcceptedEvent("b", "1", b'{"a-b":{"c/d":[1,{"e":"x"},[2,3]],"n":null,"t"
     [
         ("$.a-b.c/d[0]", 1),
         ("$.a-b.c/d[1].e", "x"),
-        ("$.a-b.c/d[2]", b"[2,3]"),
-        ("$.a-b.c/d[1]", b'{"e":"x"}'),
+        ("$.a-b.c/d[2]", ("[]", 2, 3)),
+        ("$.a-b.c/d[1]", ("{}", frozenset({("e", "x")}))),
         ("$.a-b.c/d[9]", None),
         ("$.a-b.t", True),
         ("$.a-b.n", None),
@@ -110,6 +117,118 @@ def test_what_is_no_path(path: str) -> None:
     with pytest.raises(BusError, match="order_by") as caught:
         key_function(path)
     assert caught.value.code == "order-by"
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("1", "1.0", "10e-1"),
+        ('"A"', '"\\u0041"'),
+        ('"\\u00e9"', '"é"'),
+        ('[1,{"a":2,"b":"x"}]', '[ 1.0, {"b": "\\u0078", "a": 2} ]'),
+        ("1e400", "2e400"),
+        ("0", "-0.0"),
+    ],
+)
+def test_equal_values_are_one_key_however_they_are_spelt(spellings: tuple[str, ...]) -> None:
+    key = key_function("$.k")
+    bodies = [f'{{"k":{text}}}'.encode() for text in spellings]
+    assert len({key(AcceptedEvent("b", "1", body, 0.0)) for body in bodies}) == 1
+
+
+@pytest.mark.parametrize("pair", [('"1"', "1"), ("[1,2]", "[2,1]"), ('"[]"', "[]"), ('{"a":1}', '{"a":2}')])
+def test_other_values_are_other_keys(pair: tuple[str, str]) -> None:
+    key = key_function("$.k")
+    first, second = (key(AcceptedEvent("b", "1", f'{{"k":{text}}}'.encode(), 0.0)) for text in pair)
+    assert first != second
+
+
+class Key:
+    """Hashable, and yet of no use: comparing it runs code that may do anything."""
+
+    def __init__(self, fails: bool = True) -> None:
+        self.fails = fails
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no comparison")
+
+
+class Colour(Enum):
+    RED = 1
+
+
+class Loud(str):
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no comparison")
+
+    def __hash__(self) -> int:
+        raise RuntimeError("no hash")
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: str
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: "a",
+        lambda: 1.5,
+        lambda: float("nan"),
+        lambda: b"x",
+        lambda: bytearray(b"x"),
+        lambda: (1, "a", None, [2, {"b": {3}}]),
+        lambda: Colour.RED,
+        lambda: Loud("a"),
+        lambda: Point(1, "a"),
+        lambda: UUID(int=7),
+        lambda: Decimal("1.50"),
+        lambda: date(2026, 11, 26),
+    ],
+)
+def test_what_a_function_may_give_as_a_key(make: Callable[[], object]) -> None:
+    key = key_function(lambda event: make())
+    first, second = key(EVENT), key(EVENT)
+    assert first == second
+    assert hash(first) == hash(second)
+    assert type(first) in {str, float, bytes, tuple}
+
+
+@pytest.mark.parametrize("bad", [Key(), object(), (1, [Key()])])
+def test_what_is_no_key(bad: object) -> None:
+    with pytest.raises(TypeError, match="order_by gave a"):
+        key_function(lambda event: bad)(EVENT)
+
+
+@pytest.mark.parametrize("bad", [17, None, b"$.a", "$"])
+def test_what_is_neither_a_path_nor_a_function(bad: Any) -> None:
+    with pytest.raises(BusError, match="order_by") as caught:
+        key_function(bad)
+    assert caught.value.code == "order-by"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"retry_after_s": "soon"},
+        {"retry_after_s": float("nan")},
+        {"code": 503},
+        {"message": None},
+        {"answer": "no"},
+        {"status": 503},
+    ],
+)
+def test_a_failure_with_rubbish_in_it_is_none(fields: dict[str, Any]) -> None:
+    good: dict[str, Any] = {"kind": "throttled", "code": "HTTP_503", "message": "no"}
+    for outcome in (Failure(**{**good, **fields}), [Failure(**{**good, **fields})]):
+        (failure,) = read(outcome, 1) or []
+        assert failure is not None
+        assert failure.code == "BAD_OUTCOME"
 
 
 class Unprintable(Exception):

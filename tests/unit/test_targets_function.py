@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +37,7 @@ def run(function: Callable[..., Any], *deliveries: Delivery, batch: bool = False
 
 def both(function: Callable[..., Any]) -> list[Callable[..., Any]]:
     """The function, and an asynchronous one that does the same."""
-    import inspect
+
 
     if len(inspect.signature(function).parameters) == 1:
 
@@ -223,3 +224,72 @@ def test_names() -> None:
     assert FunctionTarget(print).name == "print"
     with pytest.raises(TypeError, match="callable"):
         FunctionTarget(5)  # type: ignore[arg-type]
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("not even that")
+
+
+@pytest.mark.parametrize("raised", [Unprintable(), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_whatever_a_function_raises_is_the_failure_of_its_delivery_alone(
+    raised: BaseException, is_async: bool
+) -> None:
+    calls: list[int] = []
+
+    def handle(event: Event) -> None:
+        calls.append(len(calls))
+        if len(calls) == 2:
+            raise raised
+
+    async def handle_async(event: Event) -> None:
+        handle(event)
+
+    deliveries = [delivery() for _ in range(3)]
+    outcomes: Any
+    if is_async:
+        outcomes = asyncio.run(_awaited(FunctionTarget(handle_async), deliveries))
+    else:
+        outcomes = FunctionTarget(handle).deliver(deliveries)
+    assert calls == [0, 1, 2]
+    assert [outcomes[0], outcomes[2]] == [None, None]
+    assert outcomes[1].code == "HANDLER_ERROR"
+    assert type(raised).__name__ in (outcomes[1].message + outcomes[1].status)
+
+
+async def _awaited(target: FunctionTarget, deliveries: list[Delivery]) -> Any:
+    answer = target.deliver(deliveries)
+    assert inspect.isawaitable(answer)
+    return await answer
+
+
+def test_a_task_that_is_cancelled_ends_whatever_it_delivers() -> None:
+    calls: list[Event] = []
+
+    async def handle(event: Event) -> None:
+        calls.append(event)
+        await asyncio.sleep(3600)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(_awaited(FunctionTarget(handle), [delivery(), delivery()]))
+        while not calls:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert len(calls) == 1
+
+
+def test_a_wait_that_is_no_number_is_none() -> None:
+    assert failure_of(RetryAfter("soon")).retry_after_s == 0.0  # type: ignore[arg-type]
+    assert failure_of(RetryAfter(-3)).retry_after_s == 0.0
+
+
+@pytest.mark.parametrize("text", ['{"a":1e400}', '{"a":"\\ud800"}', '{"a":' + "9" * 400 + "}"])
+def test_valid_json_that_is_rare_reaches_the_function_as_its_value(text: str) -> None:
+    got: list[Any] = []
+    FunctionTarget(got.append).deliver([delivery(input=text.encode())])
+    assert list(got[0]) == ["a"]

@@ -149,7 +149,7 @@ class Calls(Door):
         deliveries: list[Delivery] = []
         kept: list[Waiting | None] = []
         fresh: list[AcceptedEvent] = []
-        bad: list[tuple[AcceptedEvent, Waiting | None, Exception]] = []
+        bad: list[tuple[AcceptedEvent, Waiting | None, TransformError]] = []
         transform, origin = state.transform, state.origin
         for item in items:
             waiting = item if isinstance(item, Waiting) else None
@@ -162,7 +162,7 @@ class Calls(Door):
             try:
                 input = event.body if transform is None else transform.apply(event, origin)
             except Exception as error:
-                bad.append((event, waiting, error))
+                bad.append((event, waiting, _why(error)))
                 continue
             attempts = 0 if waiting is None else len(waiting.attempts)
             deliveries.append(Delivery(event, input, origin, attempts + 1, deadline))
@@ -235,16 +235,15 @@ class Calls(Door):
     def _give_up_bad(
         self,
         state: SubscriptionState,
-        bad: list[tuple[AcceptedEvent, Waiting | None, Exception]],
+        bad: list[tuple[AcceptedEvent, Waiting | None, TransformError]],
         wall: float,
         over: bool,
     ) -> None:
         with self._lock:
             for event, waiting, error in bad:
-                code, message, input = "TRANSFORM_ERROR", f"{type(error).__name__}: {error}", None
-                if isinstance(error, TransformError):
-                    code, message, input = error.code, error.message, error.input
-                self._settler.drop(state, event, waiting, code, message, None, wall, input)
+                self._settler.drop(
+                    state, event, waiting, error.code, error.message, None, wall, error.input
+                )
             if over:
                 state.calls -= 1
         self._after([])
@@ -333,3 +332,10 @@ def _runs(events: list[AcceptedEvent]) -> list[tuple[float, int]]:
 
 def _seq(waiting: Waiting) -> int:
     return waiting.seq
+
+
+def _why(error: Exception) -> TransformError:
+    """Why no input could be made, in words that are made here and not under the lock."""
+    if isinstance(error, TransformError):
+        return error
+    return TransformError("TRANSFORM_ERROR", outcomes.described(error))

@@ -210,11 +210,12 @@ class Core:
             wake()
 
     def _offer(self, states: list[SubscriptionState]) -> None:
-        threads = [state for state in states if not state.is_async]
-        if threads:
-            self._ready[0](threads)
-        if len(threads) != len(states):
-            self._ready[1]([state for state in states if state.is_async])
+        kinds: tuple[list[SubscriptionState], list[SubscriptionState]] = ([], [])
+        for state in states:
+            kinds[state.is_async].append(state)  # Asked once: the target may be exchanged meanwhile.
+        for ready, some in zip(self._ready, kinds, strict=True):
+            if some:
+                ready(some)
 
     def _after(self, offers: list[SubscriptionState]) -> None:
         if self._ledger.waiting:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from rulebus.attempt import ANSWER_BYTES, Failure, FailureKind
 from rulebus.errors import PermanentError, RetryAfter
 
-__all__ = ["classed", "failure_of", "read", "timed_out"]
+__all__ = ["classed", "described", "failure_of", "read", "timed_out"]
 
 _LONGEST_MESSAGE = 1000
 _BAD = "BAD_OUTCOME"
@@ -23,13 +23,7 @@ def failure_of(error: BaseException) -> Failure:
     >>> failure_of(KeyError("total")).kind, failure_of(PermanentError("no such customer")).kind
     ('retryable', 'permanent')
     """
-    name = type(error).__name__
-    try:
-        text = str(error)
-    except BaseException as worse:
-        text = f"(its message could not be made: {type(worse).__name__})"
-    message = f"{name}: {text}" if text else name
-    message = message[:_LONGEST_MESSAGE]
+    name, message = type(error).__name__, described(error)
     if isinstance(error, PermanentError):
         return Failure("permanent", "HANDLER_ERROR", message, status=name)
     if isinstance(error, RetryAfter):
@@ -39,6 +33,20 @@ def failure_of(error: BaseException) -> Failure:
             seconds = 0.0
         return Failure("throttled", "HANDLER_ERROR", message, status=name, retry_after_s=seconds)
     return Failure("retryable", "HANDLER_ERROR", message, status=name)
+
+
+def described(error: BaseException) -> str:
+    """An exception's kind and message, whatever happens when that is asked for.
+
+    >>> described(KeyError("total")), described(ValueError())
+    ("KeyError: 'total'", 'ValueError')
+    """
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except BaseException as worse:
+        text = f"(its message could not be made: {type(worse).__name__})"
+    return _whole(f"{name}: {text}" if text else name)[:_LONGEST_MESSAGE]
 
 
 def timed_out(seconds: float, begun: bool = True) -> Failure:
@@ -68,7 +76,7 @@ def read(outcome: object, count: int) -> list[Failure | None] | None:
     if isinstance(outcome, BaseException):
         return [failure_of(outcome)] * count
     if isinstance(outcome, Failure):
-        return [outcome] * count
+        return [_sound(outcome)] * count
     expected = f"None or a list of {count} outcome{'s' if count != 1 else ''} was expected (None or a Failure for each delivery)"
     if not isinstance(outcome, Sequence) or isinstance(outcome, (str, bytes, bytearray, memoryview)):
         return [
@@ -93,7 +101,25 @@ def read(outcome: object, count: int) -> list[Failure | None] | None:
             found[place] = Failure(
                 "retryable", _BAD, f"the target returned a {type(one).__name__} as an outcome, but {expected}"
             )
+        else:
+            found[place] = _sound(one)
     return None if clean else found
+
+
+def _sound(failure: Failure) -> Failure:
+    """The failure, if its fields are what they should be: they are reckoned with under the dispatcher's lock."""
+    texts = (failure.kind, failure.code, failure.message, failure.status)
+    wait = failure.retry_after_s
+    if (
+        all(isinstance(text, str) for text in texts)
+        and isinstance(failure.answer, bytes)
+        and isinstance(wait, (int, float))
+        and wait == wait  # noqa: PLR0124 - not a number is no wait
+    ):
+        return failure
+    return Failure(
+        "retryable", _BAD, "the target returned a Failure with a field of another type than it is documented to have"
+    )
 
 
 def classed(failure: Failure, kinds: Mapping[str, FailureKind]) -> Failure:
@@ -101,10 +127,7 @@ def classed(failure: Failure, kinds: Mapping[str, FailureKind]) -> Failure:
     kind = kinds.get(failure.code, failure.kind) if kinds else failure.kind
     if kind not in ("permanent", "retryable", "throttled"):
         kind = "retryable"
-    message = failure.message
-    if not message.isascii():
-        # Exceptions of Python may carry halves of characters, which no JSON can hold.
-        message = message.encode("utf-8", "replace").decode()
+    message = _whole(failure.message)
     if (
         kind == failure.kind
         and message == failure.message
@@ -120,3 +143,8 @@ def classed(failure: Failure, kinds: Mapping[str, FailureKind]) -> Failure:
         failure.retry_after_s,
         failure.answer[:ANSWER_BYTES],
     )
+
+
+def _whole(text: str) -> str:
+    """Exceptions of Python may carry halves of characters, which no JSON can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable
 
 from rulebus.clock import Clock
 from rulebus.delivery.ordering import NO_KEY
+from rulebus.delivery.outcome import described
 from rulebus.delivery.settling import Settler
 from rulebus.delivery.state import SubscriptionState, Waiting
 from rulebus.event import AcceptedEvent
@@ -28,6 +29,15 @@ _PAUSE_S = 1.0
 """How long a subscription waits after the store could not be read."""
 HELD_IN_MEMORY = 1000
 """Of a subscription: how many that wait behind a key keep their event in memory, if a store has it."""
+
+
+class _NoKey:
+    """Stands for the key of an event for which there is none."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.why = described(error)
 
 
 class Stager:
@@ -84,7 +94,8 @@ class Stager:
 
     def _load(self, state: SubscriptionState) -> None:
         with self._lock:
-            places = state.tail.take(_LOAD)
+            # Whoever accepts says when (a redrive in its own thread, beside the store's), so they may not rise.
+            places = array("q", sorted(state.tail.take(_LOAD)))
         events: list[AcceptedEvent] = []
         try:
             events = self.fetch(places)
@@ -104,14 +115,14 @@ class Stager:
             )
         return events
 
-    def _keys(self, state: SubscriptionState, events: list[AcceptedEvent]) -> list[Hashable | Exception]:
+    def _keys(self, state: SubscriptionState, events: list[AcceptedEvent]) -> list[Hashable | _NoKey]:
         key_of = state.key_of
-        keys: list[Hashable | Exception] = []
+        keys: list[Hashable | _NoKey] = []
         for event in events:
             try:
                 keys.append(NO_KEY if key_of is None else key_of(event))
-            except Exception as error:
-                keys.append(error)
+            except BaseException as error:  # Whatever it is, it is the user's, and this event's alone.
+                keys.append(_NoKey(error))
         return keys
 
     def _sort(self, state: SubscriptionState) -> None:
@@ -120,32 +131,25 @@ class Stager:
             events = [queue.popleft() for _ in range(min(_SORT, len(queue)))]
             state.left += len(events)
             state.in_flight += len(events)  # So that the sums add up while the keys are read.
-        try:
-            keys = self._keys(state, events)
-        except BaseException:
-            with self._lock:
-                state.left -= len(events)
-                state.in_flight -= len(events)
-                state.queue.extendleft(reversed(events))
-            raise
+        keys = self._keys(state, events)
         with self._lock:
             for event, key in zip(events, keys, strict=True):
-                if isinstance(key, Exception):
+                if isinstance(key, _NoKey):
                     self._give_up(state, event, None, key)
                 else:
                     state.in_flight -= 1
                     self._place(state, Waiting(event.seq, event, key))
 
     def _give_up(
-        self, state: SubscriptionState, event: AcceptedEvent, item: Waiting | None, error: Exception
+        self, state: SubscriptionState, event: AcceptedEvent, item: Waiting | None, key: _NoKey
     ) -> None:
         self._settler.drop(
             state,
             event,
             item,
             "ORDER_KEY",
-            f"order_by failed for this event with {type(error).__name__}: {error}; "
-            "give a path, or a function that takes every event of the rule and gives something hashable",
+            f"order_by failed for this event with {key.why}; give a path, or a function that takes every event of the "
+            "rule and gives text, a number, or a list or tuple of such",
             None,
             self._clock.now(),
         )
@@ -180,7 +184,7 @@ class Stager:
             del state.recovered[: len(portion)]
             for waiting, event, key in zip(portion, events, keys, strict=True):
                 waiting.born = now - max(0.0, wall - event.accepted_at)
-                if isinstance(key, Exception):
+                if isinstance(key, _NoKey):
                     state.in_flight += 1
                     self._give_up(state, event, waiting, key)
                     continue

@@ -30,11 +30,18 @@ def failure_of(error: BaseException) -> Failure:
     30
     """
     name = type(error).__name__
-    message = str(error) or name
+    try:
+        message = str(error) or name
+    except BaseException as worse:
+        message = f"{name} (its message could not be made: {type(worse).__name__})"
     if isinstance(error, PermanentError):
         return Failure("permanent", "HANDLER_ERROR", message, status=name)
     if isinstance(error, RetryAfter):
-        return Failure("throttled", "HANDLER_ERROR", message, status=name, retry_after_s=error.seconds)
+        try:
+            seconds = max(0.0, error.seconds)
+        except TypeError:
+            seconds = 0.0  # What no number can be asked of asks for nothing.
+        return Failure("throttled", "HANDLER_ERROR", message, status=name, retry_after_s=seconds)
     if isinstance(error, TimeoutError):
         return Failure("retryable", "TIMEOUT", message, status=name)
     return Failure("retryable", "HANDLER_ERROR", message, status=name)
@@ -134,7 +141,7 @@ class FunctionTarget:
         for delivery in deliveries:
             try:
                 _ignore(self._call(*self._arguments(delivery)))
-            except Exception as error:
+            except BaseException as error:  # SystemExit too: what it says is said of this delivery alone.
                 outcomes.append(failure_of(error))
             else:
                 outcomes.append(None)
@@ -148,7 +155,11 @@ class FunctionTarget:
         for delivery in deliveries:
             try:
                 await self._call(*self._arguments(delivery))
-            except Exception as error:
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                if _is_cancelled(error):
+                    raise
                 outcomes.append(failure_of(error))
             else:
                 outcomes.append(None)
@@ -180,6 +191,14 @@ def _ignore(answer: Any) -> None:
         raise PermanentError(
             "the handler returned a coroutine, which nobody awaits: declare it with async def, so that the bus sees it"
         )
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether the task itself is to end, and not only what the handler awaited."""
+    from asyncio import CancelledError, current_task
+
+    task = current_task()
+    return isinstance(error, CancelledError) and (task is None or task.cancelling() > 0)
 
 
 def _is_async(function: Any) -> bool:

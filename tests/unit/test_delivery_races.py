@@ -1,0 +1,202 @@
+"""What threads may do to delivery at awkward moments: places that do not rise, targets exchanged, keys that bite,
+letters that several want. Relies on the installed package, `delivery_kit` and `durable_fake`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rulebus
+from delivery_kit import Kit
+from durable_fake import Disk, DurableFake
+from rulebus.delivery import door
+from rulebus.delivery.state import SubscriptionState
+from rulebus.rule import Subscription
+from rulebus.stores.protocol import Changes
+from rulebus.stores.sqlite import SqliteStore
+from rulebus.targets.function import FunctionTarget
+from rulebus.testing import RecordingTarget
+
+ENTRY = {"Source": "a", "DetailType": "t", "Detail": "{}"}
+PATTERN = {"source": ["a"]}
+
+
+def sub(function: Any, id: str = "x", **options: Any) -> Subscription:
+    return Subscription(target=FunctionTarget(function), id=id, **options)
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads take turns so often that whatever can happen between two steps does."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+# Places.
+
+
+def test_events_accepted_in_another_order_than_stored_are_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_WINDOW", 1)
+    kit = Kit(store=DurableFake(Disk(), prompt=True))
+    target = RecordingTarget()
+    state = kit.subscribe(target)
+    events = [kit.event() for _ in range(8)]
+    kit.dispatcher.reserve([(state,)] * 8)
+    kit.store.write(Changes(appended=[(event, (state.number,)) for event in events]))
+    for place in (0, 3, 1, 7, 2, 6, 5, 4):
+        kit.dispatcher.accept([(events[place], (state,))])
+    kit.run()
+    assert not kit.errors
+    assert sorted(target.event_ids) == [event.id for event in events]
+    assert kit.stats(state).successes == 8
+
+
+def test_a_redrive_beside_puts_leaves_no_subscription_behind(tmp_path: Path, hasty: None) -> None:
+    failing, gate = threading.Event(), threading.Event()
+    failing.set()
+    got: list[str] = []
+
+    def handle(event: rulebus.Event) -> None:
+        if failing.is_set():
+            raise rulebus.PermanentError("not now")
+        gate.wait()
+        got.append(event.id)
+
+    with rulebus.EventBus(store=SqliteStore(tmp_path / "bus.db")) as bus:
+        bus.put_rule("r", PATTERN, targets=[sub(handle)])
+        bus.put_events([ENTRY] * 600)
+        assert bus.wait_idle(60)
+        failing.clear()
+        bus.put_events([ENTRY] * (door._WINDOW + 100))  # What comes now is left to the store.
+
+        def put() -> None:
+            for _ in range(60):
+                bus.put_events([ENTRY] * 3)
+
+        threads = [threading.Thread(target=put) for _ in range(4)]
+        threads.append(threading.Thread(target=lambda: bus.redrive(rate_per_s=3000)))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        gate.set()
+        assert bus.wait_idle(60)
+        assert bus._hub.store_error is None
+        assert len(got) == len(set(got)) == 600 + door._WINDOW + 100 + 4 * 60 * 3
+        assert not bus.dead_letters()
+
+
+# Offers.
+
+
+def test_an_offer_is_not_lost_when_the_target_is_exchanged_in_the_midst_of_it() -> None:
+    """Whatever the kind of the target is when it is asked for, the offer reaches one driver."""
+    kit = Kit()
+    state = kit.subscribe(RecordingTarget())
+    reached: list[tuple[int, SubscriptionState]] = []
+    dispatcher = kit.dispatcher
+    for kind in (False, True):
+        dispatcher.connect(kind, lambda states, kind=kind: reached.extend((kind, s) for s in states), int)
+
+    class Changing:
+        """Stands for a state whose target another thread exchanges each time somebody looks."""
+
+        def __init__(self) -> None:
+            self.asked = 0
+
+        @property
+        def is_async(self) -> bool:
+            self.asked += 1
+            return self.asked % 2 == 0
+
+    changing: Any = Changing()
+    for _ in range(4):
+        reached.clear()
+        dispatcher._offer([state, changing])
+        assert Counter(id(one) for _, one in reached) == {id(state): 1, id(changing): 1}
+
+
+def test_targets_are_exchanged_while_events_come(hasty: None) -> None:
+    got: list[str] = []
+
+    def handle(event: rulebus.Event) -> None:
+        got.append(event.id)
+
+    async def handle_async(event: rulebus.Event) -> None:
+        got.append(event.id)
+
+    with rulebus.EventBus() as bus:
+        bus.put_rule("r", PATTERN, targets=[sub(handle)])
+        done = threading.Event()
+
+        def exchange() -> None:
+            while not done.is_set():
+                bus.put_targets("r", [sub(handle_async)])
+                bus.put_targets("r", [sub(handle)])
+
+        thread = threading.Thread(target=exchange)
+        thread.start()
+        for _ in range(400):
+            bus.put_events([ENTRY])
+        done.set()
+        thread.join()
+        assert bus.wait_idle(30)
+        assert len(got) == len(set(got)) == 400
+
+
+# Keys.
+
+
+class Biting:
+    """A key whose comparison fails."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no comparison")
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_key_that_cannot_be_used_is_the_failure_of_its_delivery(tmp_path: Path, durable: bool) -> None:
+    got: list[int] = []
+
+    def key(event: rulebus.Event) -> Any:
+        number = event.detail["n"]
+        if number == 1:
+            return Biting()
+        if number == 2:
+            raise SystemExit(3)
+        if number == 3:
+            raise Unspeakable
+        if number == 4:
+            raise ValueError("half a character: \ud800")
+        return number % 2
+
+    store = SqliteStore(tmp_path / "bus.db") if durable else None
+    with rulebus.EventBus(store=store) as bus:
+        bus.put_rule("r", PATTERN, targets=[sub(lambda event: got.append(event.detail["n"]), order_by=key)])
+        bus.put_events([{**ENTRY, "Detail": f'{{"n":{number}}}'} for number in range(10)])
+        assert bus.wait_idle(30)
+        assert sorted(got) == [0, 5, 6, 7, 8, 9]
+        letters = bus.dead_letters()
+        assert [letter.reason for letter in letters] == ["ORDER_KEY"] * 4
+        assert [letter.event.body.count(b'"n":%d' % number) for number, letter in enumerate(letters, 1)] == [1] * 4
+        (counted,) = bus.statistics().targets
+        assert counted.balanced
+        assert (counted.created, counted.successes, counted.dead_letters) == (10, 6, 4)
+        assert (counted.pending, counted.in_flight) == (0, 0)
+        assert bus._hub.store_error is None
