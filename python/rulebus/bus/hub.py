@@ -24,7 +24,7 @@ from rulebus.bus.ids import Ids, RandomIds
 from rulebus.bus.keeping import Keeping
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.names import bus_arn, rule_arn
-from rulebus.bus.publishing import Draft, Publisher, Routed, Work
+from rulebus.bus.publishing import Draft, Publisher, Routed
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import EntryFault, PutResult
 from rulebus.bus.route import BusRules
@@ -85,6 +85,7 @@ class Hub:
         self.is_draining = False
         self.is_closed = False
         self._closing = threading.Lock()
+        self._counting = threading.Lock()
         self._report: CloseReport | None = None
         self._waiting_for_end: list[Callable[[], None]] = []
         self.threads: ThreadDriver | None = None
@@ -105,7 +106,7 @@ class Hub:
             self.store, self.clock, max_pending=max_pending, on_error=self._note_error
         )
         self.dispatcher.recover(self.store.recover())
-        self.ticker = Ticker(self.clock, self.store, self._tick)
+        self.ticker = Ticker(self.clock, self.store, self._tick, self._note_error)
         self._ticking = TickerThread(self.ticker, self.clock)
         self.registry = TargetRegistry() if registry is None else registry
         self.maker = TargetMaker(self.clock, self.open_target)
@@ -213,7 +214,7 @@ class Hub:
     ) -> Steps[PutResult]:
         """Goes on with a call some of whose events found no room, or whose write is not on the disk yet."""
         over: float | None = None
-        written = [] if future is None else [future]
+        written = [] if future is None else [(future, routed)]
         last = self._refuses
         while routed.blocked:
             if last:
@@ -230,9 +231,10 @@ class Hub:
             routed = self.publisher.route(draft, last=last)
             future = self._commit(routed)
             if future is not None:
-                written.append(future)
-        for future in written:
+                written.append((future, routed))
+        for future, some in written:
             yield Durable(future)
+            self._count(some)
         if draft.faults:
             home.count_refused(len(draft.faults))
         return PutResult(draft.ids, draft.faults, draft.generation)
@@ -252,17 +254,29 @@ class Hub:
                 if work:
                     self.dispatcher.accept(work)
             else:
-                future.add_done_callback(lambda done: self._arrived(done, work))
+                future.add_done_callback(lambda done: self._arrived(done, routed))
+                return future
         for bus, events, matched, unmatched in routed.counts:
             bus.count(events, matched, unmatched)
-        return future
+        return None
 
-    def _arrived(self, future: Future[None], work: Work) -> None:
-        """The store answered. In its thread, so that events are handed over in the order in which it took them."""
+    def _arrived(self, future: Future[None], routed: Routed) -> None:
+        """The store answered: in its thread, or in the caller's where it was quicker than that. Events are handed over
+        nearly in the order in which it took them; of one caller, exactly."""
         if future.cancelled() or future.exception() is not None:
-            self.dispatcher.release([states for _, states in work])
-        elif work:
-            self.dispatcher.accept(work)
+            self.dispatcher.release([states for _, states in routed.work])
+            return
+        if routed.work:
+            self.dispatcher.accept(routed.work)
+        self._count(routed)
+
+    def _count(self, routed: Routed) -> None:
+        """Counts events that are stored, once: whoever waited for the store must find them counted, and may wake before
+        `_arrived` is called, or not be there any more."""
+        with self._counting:
+            counts, routed.counts = routed.counts, []
+            for bus, events, matched, unmatched in counts:
+                bus.count(events, matched, unmatched)
 
     def _room_for(self, routed: Routed, timeout_s: float | None) -> Until:
         """Until each subscription of the first event that was held up has room."""
@@ -302,6 +316,7 @@ class Hub:
                 self._refuse_rest(draft, routed)
             if future is not None:
                 future.result()
+                self._count(routed)
         if not draft.faults and len(events) == len(deliveries):
             return None
         return _forward_outcomes(looping, draft, most)
@@ -333,7 +348,10 @@ class Hub:
                 routed.work.append((event, states))
                 routed.changes = Changes(appended=[(event, entry.route.numbers)])
                 self.dispatcher.reserve([states], over=True)
-        self._commit(routed)
+        future = self._commit(routed)
+        if future is not None:
+            future.result()  # A tick is made when the store has it; else it is still due.
+            self._count(routed)
 
     # Dead letters.
 

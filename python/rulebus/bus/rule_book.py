@@ -141,12 +141,10 @@ class RuleBook:
             taken = () if entry is None else entry.rule.subscriptions
             prepared = self._prepared(rules.name, name, given, taken)
             rule = Rule(name, rules.name, text, schedule, state, description, taken, missed_ticks)
-            if entry is None:
-                entry = rules.entries[name] = RuleEntry(rule, when)
-            else:
-                entry.rule, entry.schedule = rule, when
+            entry = RuleEntry(rule, when) if entry is None else entry
+            self._become(rules, entry, rule, when)
+            rules.entries[name] = entry
             self._subscribe(rules, entry, prepared)
-            self._activate(rules, entry)
         self._warn(rules, entry, prepared)
         return entry.rule
 
@@ -179,9 +177,7 @@ class RuleBook:
         with self.change():
             rules = self.bus(bus)
             entry = self._entry(rules, rule)
-            old = entry.rule
-            entry.rule = replace(old, state=state)
-            self._activate(rules, entry)
+            self._become(rules, entry, replace(entry.rule, state=state), entry.schedule)
 
     def delete_rule(
         self, bus: str, rule: str, *, with_targets: bool = False, pending: Closing = "deliver"
@@ -282,7 +278,7 @@ class RuleBook:
         ids = {s.id for s in (*taken, *subscriptions)}
         if most is not None and len(ids) > most:
             raise refusal("too-many-targets", f"rule {rule!r} of bus {bus!r} would have {len(ids)} targets")
-        return [
+        prepared = [
             (
                 s,
                 compile_transform(
@@ -294,6 +290,10 @@ class RuleBook:
             )
             for s in subscriptions
         ]
+        for s in subscriptions:
+            # Asks the store, which may refuse; when it is asked again it knows the answer.
+            self._dispatcher.number((bus, rule, s.id))
+        return prepared
 
     def _subscribe(
         self, rules: BusRules, entry: RuleEntry, prepared: list[tuple[Subscription, Transform | None]]
@@ -324,6 +324,20 @@ class RuleBook:
     def _settle(self, entry: RuleEntry, subscriptions: tuple[Subscription, ...]) -> None:
         entry.rule = replace(entry.rule, subscriptions=subscriptions)
         entry.route.lead_to(tuple(entry.states.values()))
+
+    def _become(self, rules: BusRules, entry: RuleEntry, rule: Rule, schedule: Schedule | None) -> None:
+        """Gives an entry its conditions; if that cannot be (the store fails), it is as it was before."""
+        before = entry.rule, entry.schedule
+        entry.rule, entry.schedule = rule, schedule
+        try:
+            self._activate(rules, entry)
+        except BaseException:
+            entry.rule, entry.schedule = before
+            if rules.entries.get(rule.name) is entry:
+                self._activate(rules, entry)
+            else:
+                rules.matcher.discard(entry.route)
+            raise
 
     def _activate(self, rules: BusRules, entry: RuleEntry) -> None:
         """Makes the matcher and the schedule know the rule, as its state and its conditions say."""

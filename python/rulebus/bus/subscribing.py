@@ -7,12 +7,14 @@ Also checks the options of a subscription, and finds ids for targets that were g
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from rulebus.bus.names import check_target_id, tame
 from rulebus.bus.refusals import refusal
 from rulebus.clock import Clock
+from rulebus.delivery.ordering import key_function
+from rulebus.retry import RetryPolicy
 from rulebus.rule import Subscription
 from rulebus.targets.bus import BusTarget
 from rulebus.targets.function import FunctionTarget
@@ -118,15 +120,25 @@ def check_subscription(subscription: Subscription) -> None:
             raise _option(s, name, "a whole number from 1")
     for name in ("batch_window_s", "deduplicate_s"):
         seconds = getattr(s, name)
-        if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
+        if not _is_number(seconds) or not 0 <= seconds < float("inf"):
             raise _option(s, name, "a number of seconds from 0")
     for name in ("rate_per_s", "timeout_s"):
         value = getattr(s, name)
-        if value is not None and (not isinstance(value, int | float) or not 0 < value < float("inf")):
+        if value is not None and (not _is_number(value) or not 0 < value < float("inf")):
             raise _option(s, name, "None or a number above 0")
+    if not isinstance(s.retry, RetryPolicy):
+        raise _option(s, "retry", "a RetryPolicy, such as rulebus.CLASSIC, V2 or WEBHOOKS")
+    if s.order_by is not None:
+        key_function(s.order_by)
+    if not isinstance(s.failure_kinds, Mapping):
+        raise _option(s, "failure_kinds", "a dict of failure codes and kinds")
     for code, kind in s.failure_kinds.items():
         if kind not in ("permanent", "retryable", "throttled"):
             raise _option(s, "failure_kinds", f"permanent, retryable or throttled for {code!r}", kind)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _option(subscription: Subscription, name: str, expected: str, value: Any = ...) -> Exception:

@@ -51,6 +51,10 @@ class Dispatcher(Calls):
                 for number, (places, retries) in self._orphans.items()
             }
 
+    def number(self, key: SubscriptionKey) -> int:
+        """The number of a subscription in the store, see `Store.number`."""
+        return self._store.number(key)
+
     def subscribe(
         self,
         key: SubscriptionKey,
@@ -60,7 +64,7 @@ class Dispatcher(Calls):
     ) -> SubscriptionState:
         """Begins to deliver for a subscription, with what a store had pending for it. The same key again: new options,
         the same queue and counters."""
-        number = self._store.number(key)
+        number = self.number(key)
         origin = Origin(*key, rule_arn)
         most = subscription.max_pending if subscription.max_pending is not None else self._most
         mono, wall = self._monotonic(), self._wall()

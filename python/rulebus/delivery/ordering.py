@@ -108,8 +108,8 @@ def _usable(value: Any, depth: int = 0) -> Hashable:
         text = str(value.normalize() if kind.__module__ == "decimal" else value)
         return (kind.__module__, kind.__qualname__, _plain(text, str))
     if is_dataclass(value):
-        members = [_usable(getattr(value, field.name), depth + 1) for field in fields(value) if field.compare]
-        return ("record", kind.__module__, kind.__qualname__, *members)
+        parts = [_usable(getattr(value, field.name), depth + 1) for field in fields(value) if field.compare]
+        return ("record", kind.__module__, kind.__qualname__, *parts)
     raise TypeError(
         f"order_by gave a {kind.__qualname__}; a key is text, a number, bytes, None, an enum member, a UUID, a date, or a "
         "list, tuple, dict or dataclass of such values"

@@ -216,27 +216,32 @@ class SubscriptionState:
         self, subscription: Subscription, transform: Transform | None, origin: Origin, most: int, clock: Clock
     ) -> None:
         """Takes (new) options; queues and counters stay."""
-        self.key_of: KeyOf | None = None
+        # First what may be refused, so that a refusal changes nothing.
+        key_of: KeyOf | None = None
         if subscription.order_by is not None:
-            self.key_of = key_function(subscription.order_by)
+            key_of = key_function(subscription.order_by)
         elif subscription.deduplicate_s > 0:
             # So that a second delivery of an event waits until it is known what became of the first.
-            self.key_of = _event_id
+            key_of = _event_id
+        rate = subscription.rate_per_s
+        now = clock.monotonic()
+        batch_size = max(1, subscription.batch_size)
+        bucket = None if rate is None else Bucket(rate, min(batch_size, rate), now)
+        is_async = inspect.iscoroutinefunction(subscription.target.deliver)
+        self.key_of = key_of
         self.subscription = subscription
         self.target: Target = subscription.target
-        self.is_async = inspect.iscoroutinefunction(subscription.target.deliver)
+        self.is_async = is_async
         self.transform = transform
         self.origin = origin
-        self.batch_size = max(1, subscription.batch_size)
+        self.batch_size = batch_size
         self.batch_window_s = subscription.batch_window_s if self.batch_size > 1 else 0.0
         self.concurrency = max(1, subscription.concurrency)
         self.timeout_s = subscription.timeout_s
         self.retry = subscription.retry
         self.failure_kinds = subscription.failure_kinds
         self.max_pending = most
-        rate = subscription.rate_per_s
-        now = clock.monotonic()
-        self.bucket = None if rate is None else Bucket(rate, min(self.batch_size, rate), now)
+        self.bucket = bucket
         # Nothing to be asked but whether something is queued: the way of most.
         self.plain = (
             self.key_of is None
