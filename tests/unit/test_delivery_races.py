@@ -200,3 +200,164 @@ def test_a_key_that_cannot_be_used_is_the_failure_of_its_delivery(tmp_path: Path
         assert (counted.created, counted.successes, counted.dead_letters) == (10, 6, 4)
         assert (counted.pending, counted.in_flight) == (0, 0)
         assert bus._hub.store_error is None
+
+
+# Letters.
+
+
+def failing_bus(tmp_path: Path, durable: bool, **options: Any) -> tuple[rulebus.EventBus, threading.Event, list[str]]:
+    """A bus whose target refuses everything until the event is set."""
+    better = threading.Event()
+    got: list[str] = []
+
+    def handle(event: rulebus.Event) -> None:
+        if not better.is_set():
+            raise rulebus.PermanentError("not now")
+        got.append(event.id)
+
+    bus = rulebus.EventBus(store=SqliteStore(tmp_path / "bus.db") if durable else None)
+    bus.put_rule("r", PATTERN, targets=[sub(handle, **options)])
+    return bus, better, got
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_redrives_at_once_send_every_letter_once(tmp_path: Path, durable: bool) -> None:
+    bus, better, got = failing_bus(tmp_path, durable)
+    with bus:
+        bus.put_events([ENTRY] * 700)
+        assert bus.wait_idle(60)
+        better.set()
+        together = threading.Barrier(3)
+        results: list[rulebus.RedriveResult] = []
+
+        def redrive() -> None:
+            first = [True]
+
+            def where(letter: object) -> bool:
+                if first.pop() if first else False:
+                    together.wait(30)  # Each has read its first page.
+                return True
+
+            results.append(bus.redrive(where=where))
+
+        threads = [threading.Thread(target=redrive) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert bus.wait_idle(60)
+        assert len(got) == len(set(got)) == 700
+        assert sum(result.sent for result in results) == 700
+        assert all(result.matched == result.sent + result.taken for result in results)
+        assert sum(result.taken for result in results) > 0
+        assert bus.dead_letters() == []
+        assert bus.statistics().targets[0].redriven == 700
+        assert not bus._hub.dispatcher._claims._held
+
+
+def test_letters_of_a_redrive_that_failed_can_be_sent_again() -> None:
+    kit = Kit(store=DurableFake(disk := Disk(), prompt=True))
+    target = RecordingTarget()
+    state = kit.subscribe(target)
+    kit.put_many(state, 3)
+    kit.finish(kit.take(), rulebus.PermanentError("no"))
+    while state.pending:
+        kit.finish(kit.take(), rulebus.PermanentError("no"))
+    assert len(disk.letters) == 3
+    kit.store.failing = 1  # type: ignore[attr-defined]
+    with pytest.raises(rulebus.RulebusError, match="disk"):
+        kit.dispatcher.redrive()
+    assert len(disk.letters) == 3
+    assert kit.dispatcher.redrive().sent == 3
+    kit.run()
+    assert len(target.event_ids) == 3
+    assert not disk.letters
+
+
+def letters_kit() -> tuple[Kit, Disk, SubscriptionState, RecordingTarget]:
+    """Three dead letters, queued for a target of their own."""
+    kit = Kit(store=DurableFake(disk := Disk(), prompt=True))
+    letters = RecordingTarget()
+    state = kit.subscribe(RecordingTarget(), dead_letter=letters)
+    kit.put_many(state, 3)
+    while state.pending:
+        kit.finish(kit.take(), rulebus.PermanentError("no"))
+    kit.dispatcher.tick()
+    assert state.letters is not None
+    assert (len(disk.letters), state.letters.pending) == (3, 3)
+    return kit, disk, state, letters
+
+
+def test_a_letter_that_is_sent_again_does_not_go_to_its_own_target_too() -> None:
+    kit, disk, state, letters = letters_kit()
+    assert kit.dispatcher.redrive(lambda letter: letter.event.id != "e2").sent == 2
+    kit.run()
+    assert letters.event_ids == ["e2"]
+    assert isinstance(state.target, RecordingTarget)
+    assert state.target.event_ids == ["e1", "e3"]
+    assert not disk.letters
+    assert kit.dispatcher.pending == 0
+
+
+def test_a_letter_that_its_own_target_is_being_given_is_not_sent_again() -> None:
+    kit, disk, state, _ = letters_kit()
+    job = kit.take()
+    assert job.state is state.letters
+    assert (result := kit.dispatcher.redrive()).sent == 0
+    assert result.taken == result.matched == 3
+    # It does not take them: they are in the store, for who wants them.
+    kit.finish(job, ValueError("no letters today"))
+    assert len(disk.letters) == 3
+    assert kit.dispatcher.redrive().sent == 3
+    kit.run()
+    assert isinstance(state.target, RecordingTarget)
+    assert state.target.event_ids == ["e1", "e2", "e3"]
+    assert kit.dispatcher.pending == 0
+
+
+def test_a_letter_that_was_read_before_its_own_target_took_it_is_not_sent_again() -> None:
+    kit, disk, state, letters = letters_kit()
+
+    def where(letter: object) -> bool:
+        kit.run()  # While this redrive looks, the letters are carried away and deleted.
+        return True
+
+    result = kit.dispatcher.redrive(where)
+    assert (result.matched, result.sent, result.taken) == (3, 0, 3)
+    assert letters.event_ids == ["e1", "e2", "e3"]
+    assert not disk.letters
+    kit.run()
+    assert isinstance(state.target, RecordingTarget)
+    assert state.target.event_ids == []
+    assert not kit.dispatcher._claims._held
+
+
+def test_letters_are_claimed_while_threads_want_them_all(tmp_path: Path, hasty: None) -> None:
+    carried: list[str] = []
+    bus, better, got = failing_bus(
+        tmp_path, True, dead_letter=FunctionTarget(lambda letter: carried.append(letter["event"]))
+    )
+    with bus:
+        done = threading.Event()
+
+        def redrive() -> None:
+            while not done.is_set():
+                bus.redrive()
+
+        threads = [threading.Thread(target=redrive) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        put = 0
+        for _ in range(40):
+            put += 10
+            bus.put_events([ENTRY] * 10)
+        better.set()
+        assert bus.wait_idle(60)
+        done.set()
+        for thread in threads:
+            thread.join()
+        assert bus.wait_idle(60)
+        ids = [text.partition('"id":"')[2].partition('"')[0] for text in carried]
+        assert bus.dead_letters() == []
+        assert len(set(got) | set(ids)) == put
+        assert len(got) + len(ids) == put  # Each went one way, once.

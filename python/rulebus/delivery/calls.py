@@ -172,6 +172,7 @@ class Calls(Door):
         if bad or not deliveries:
             self._give_up_bad(state, bad, wall, over=not deliveries)
         if not deliveries:
+            self._more_letters(state)
             return None
         plain = state.key_of is None and not any(kept)
         job = Job(state, deliveries, None if plain else kept, _runs(fresh), mono, wall, deadline)
@@ -212,6 +213,12 @@ class Calls(Door):
                 waiting = item if isinstance(item, Waiting) else None
                 event = item.event if isinstance(item, Waiting) else item
                 assert event is not None
+                if state.letter_of is not None:
+                    if self._letters.begins(event):
+                        wanted.append(item)
+                    else:
+                        self._settler.leave(state)
+                    continue
                 if state.closing == "dead_letter":
                     reason = "the rule or target was removed, and its pending deliveries were to become dead letters"
                     self._settler.drop(state, event, waiting, "UNSUBSCRIBED", reason, None, wall)
@@ -272,12 +279,16 @@ class Calls(Door):
             more = self._look(state, mono)
         if self._ledger.waiting:
             self._ledger.flush()
-        if state.letter_of is not None and self._letters.full and state.pending < _DISCARD:
-            self._letters.wanted = True
-            self._pump_letters()
+        self._more_letters(state)
         if self._room.open or self._idle.open:
             self._changed()
         return more
+
+    def _more_letters(self, state: SubscriptionState) -> None:
+        """Reads on in the store when a carrier of letters has few left and there were too many before."""
+        if state.letter_of is not None and self._letters.full and state.pending < _DISCARD:
+            self._letters.wanted = True
+            self._pump_letters()
 
     def put_back(self, job: Job) -> None:
         """A call that was taken is not made, or not waited for: its deliveries are pending again, first in line, and
@@ -295,6 +306,7 @@ class Calls(Door):
             if state.letter_of is not None:
                 state.pending -= count  # They are in the store, and come again with the next start.
                 self._settler.pending -= count
+                self._claims.give_back(d.letter.id for d in job.deliveries if d.letter is not None)
             else:
                 for place in range(count - 1, -1, -1):
                     item = None if job.items is None else job.items[place]

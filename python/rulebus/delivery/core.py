@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from rulebus.clock import Clock, SystemClock
 from rulebus.delivery import outcome as outcomes
+from rulebus.delivery.claims import Claims
 from rulebus.delivery.ledger import Ledger
 from rulebus.delivery.letters import Letters
 from rulebus.delivery.settling import Settler
@@ -63,10 +64,21 @@ class Core:
         self._retired: list[TargetStatistics] = []
         self._orphans: dict[int, tuple[Iterable[int], list[Retry]]] = {}
         self._names: dict[int, SubscriptionKey] = {}
-        self._ledger = Ledger(store, clock, self._lock, self._written, self._letters_stored, self._on_error)
-        self._settler = Settler(self._ledger, chance if chance is not None else random.Random().random)
+        self._claims = Claims()
+        self._ledger = Ledger(
+            store,
+            clock,
+            self._lock,
+            self._written,
+            self._letters_stored,
+            self._on_error,
+            self._claims.buried,
+        )
+        self._settler = Settler(
+            self._ledger, self._claims, chance if chance is not None else random.Random().random
+        )
         self._stager = Stager(store, clock, self._lock, self._settler, self._on_error)
-        self._letters = Letters(store, self._lock, self._states, self._settler)
+        self._letters = Letters(store, self._lock, self._states, self._settler, self._claims)
         self._resident = 0  # First tries with their event in memory, counted only when the store is durable.
         self._timers: tuple[list[tuple[float, int, SubscriptionState]], ...] = (
             [],

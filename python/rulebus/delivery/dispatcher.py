@@ -143,6 +143,29 @@ class Dispatcher(Calls):
         with self._lock:
             state.redriven += 1
 
+    def redriving(self, begins: bool) -> None:
+        """A redrive begins, or ends: what it reads may be another's, or gone, by the time it comes to it."""
+        with self._lock:
+            if begins:
+                self._claims.begin()
+            else:
+                self._claims.end()
+
+    def claim(self, ids: Iterable[int]) -> set[int]:
+        """Takes dead letters in hand; those that nobody else has."""
+        with self._lock:
+            return self._claims.take(ids)
+
+    def unclaim(self, ids: Iterable[int]) -> None:
+        """Gives dead letters back that were taken in hand, and stay in the store."""
+        with self._lock:
+            self._claims.give_back(ids)
+
+    def buried(self, ids: Iterable[int]) -> None:
+        """Dead letters that were taken in hand are deleted from the store."""
+        with self._lock:
+            self._claims.buried(ids)
+
     # What is there.
 
     def statistics(self) -> tuple[TargetStatistics, ...]:

@@ -27,6 +27,7 @@ class Ledger:
         "_clock",
         "_failed",
         "_lock",
+        "_on_buried",
         "_on_error",
         "_on_letters",
         "_on_written",
@@ -48,13 +49,16 @@ class Ledger:
         on_written: Callable[[], None],
         on_letters: Callable[[], None],
         on_error: Callable[[BaseException], None],
+        on_buried: Callable[[list[int]], None],
     ) -> None:
+        """`on_buried` is told, under the lock, which dead letters are deleted."""
         self._store = store
         self._clock = clock
         self._lock = lock
         self._on_written = on_written
         self._on_letters = on_letters
         self._on_error = on_error
+        self._on_buried = on_buried
         self._paused_until = 0.0
         self._open = False  # A write is on its way.
         self._written: Changes | None = None  # What is on its way.
@@ -113,6 +117,8 @@ class Ledger:
                 self._paused_until = self._clock.monotonic() + _PAUSE_S
                 self.changes = _joined(changes, self.changes)
                 self.waiting = True
+            elif changes.buried:
+                self._on_buried(changes.buried)
         if error is not None:
             self._on_error(error)
             self._on_written()

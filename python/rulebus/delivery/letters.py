@@ -12,6 +12,7 @@ from typing import Any
 
 from rulebus.clock import Clock
 from rulebus.dead_letter import DeadLetter
+from rulebus.delivery.claims import Claims
 from rulebus.delivery.settling import Settler
 from rulebus.delivery.state import SubscriptionState
 from rulebus.event import AcceptedEvent
@@ -55,7 +56,18 @@ def letter_json(letter: DeadLetter, rule_arn: str, target: str) -> bytes:
 class Letters:
     """Reads stored letters, and queues them for the dead-letter targets of their subscriptions."""
 
-    __slots__ = ("_cursor", "_lock", "_pumping", "_sent", "_settler", "_states", "_store", "full", "wanted")
+    __slots__ = (
+        "_claims",
+        "_cursor",
+        "_lock",
+        "_pumping",
+        "_sent",
+        "_settler",
+        "_states",
+        "_store",
+        "full",
+        "wanted",
+    )
 
     def __init__(
         self,
@@ -63,7 +75,9 @@ class Letters:
         lock: threading.Lock,
         states: dict[SubscriptionKey, SubscriptionState],
         settler: Settler,
+        claims: Claims,
     ) -> None:
+        self._claims = claims
         self._store = store
         self._settler = settler
         self._lock = lock
@@ -112,6 +126,7 @@ class Letters:
             if self._pumping:
                 return []  # Whoever does it sees that more is wanted.
             self._pumping = True
+            self._claims.begin()
         try:
             cursor = self._begin()
             while cursor is not None:
@@ -129,6 +144,9 @@ class Letters:
                 self.wanted = True
                 self._pumping = False
             raise
+        finally:
+            with self._lock:
+                self._claims.end()
         return list(got)
 
     def _begin(self) -> int | None:
@@ -148,6 +166,7 @@ class Letters:
             carrier = self._carrier(letter)
             if carrier is not None:
                 carrier.append(_Carrier(letter))
+                self._claims.queue(letter.id)
                 carrier.pending += 1
                 self._settler.pending += 1
                 got[carrier] = None
@@ -159,6 +178,11 @@ class Letters:
             return None
         self._sent[key] = letter.id
         return state.letters
+
+    def begins(self, carrier: AcceptedEvent) -> bool:
+        """Claims a letter for a call of its target; False: a redrive has it, so nothing is to be called. Under the lock."""
+        assert isinstance(carrier, _Carrier)
+        return self._claims.carry(carrier.letter.id)
 
     @staticmethod
     def delivery(state: SubscriptionState, carrier: AcceptedEvent, deadline: float | None) -> Delivery:

@@ -7,7 +7,7 @@ The new delivery and the end of the letter are one write, so that a crash loses 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,8 @@ class RedriveResult:
     """Chosen, but the rule or target is not there: they stay."""
     without_room: int
     """Chosen, but the target's queue was full: they stay."""
+    taken: int = 0
+    """Chosen, but another redrive has sent them meanwhile, or their dead-letter target is being given them."""
 
 
 class _Door(Protocol):
@@ -44,6 +46,10 @@ class _Door(Protocol):
     def release(self, routes: Sequence[Sequence[SubscriptionState]]) -> None: ...
     def accept(self, batch: Sequence[tuple[AcceptedEvent, Sequence[SubscriptionState]]]) -> None: ...
     def redriven(self, state: SubscriptionState) -> None: ...
+    def redriving(self, begins: bool) -> None: ...
+    def claim(self, ids: Iterable[int]) -> set[int]: ...
+    def unclaim(self, ids: Iterable[int]) -> None: ...
+    def buried(self, ids: Iterable[int]) -> None: ...
 
 
 def redrive(
@@ -58,11 +64,27 @@ def redrive(
     """See `Dispatcher.redrive`."""
     if rate_per_s is not None and not rate_per_s > 0:
         raise ValueError(f"rate_per_s is more than 0 letters a second, not {rate_per_s!r}")
+    door.redriving(True)
+    try:
+        return _redrive(store, clock, door, where, rate_per_s, dry_run, pause)
+    finally:
+        door.redriving(False)
+
+
+def _redrive(
+    store: Store,
+    clock: Clock,
+    door: _Door,
+    where: Callable[[DeadLetter], bool] | None,
+    rate_per_s: float | None,
+    dry_run: bool,
+    pause: Callable[[float], None] | None,
+) -> RedriveResult:
     # Letters that come to be meanwhile are not sent: of those there are now, the ids come first.
     left = store.count_dead_letters()
     begun = clock.monotonic()
     wait = pause if pause is not None else threading.Event().wait
-    examined = matched = sent = without_target = without_room = 0
+    examined = matched = sent = without_target = without_room = taken = 0
     cursor = 0
     while left > 0:
         page = store.dead_letters(cursor, min(_PAGE, left))
@@ -88,11 +110,13 @@ def redrive(
                 ahead = begun + sent / rate_per_s - clock.monotonic()
                 if ahead > 0:
                     wait(ahead)
-            gone, nowhere, full = _send(store, clock, door, part)
+            claimed = door.claim(letter.id for letter in part)
+            taken += len(part) - len(claimed)
+            gone, nowhere, full = _send(store, clock, door, [one for one in part if one.id in claimed])
             sent += gone
             without_target += nowhere
             without_room += full
-    return RedriveResult(examined, matched, sent, without_target, without_room)
+    return RedriveResult(examined, matched, sent, without_target, without_room, taken)
 
 
 def _key(letter: DeadLetter) -> SubscriptionKey:
@@ -100,13 +124,27 @@ def _key(letter: DeadLetter) -> SubscriptionKey:
 
 
 def _send(store: Store, clock: Clock, door: _Door, letters: list[DeadLetter]) -> tuple[int, int, int]:
+    """Sends letters that are claimed; what cannot be sent is given back."""
+    kept = {letter.id for letter in letters}
+    try:
+        answer, gone = _sent(store, clock, door, letters)
+        kept -= gone
+    finally:
+        door.unclaim(kept)
+    door.buried(gone)
+    return answer
+
+
+def _sent(
+    store: Store, clock: Clock, door: _Door, letters: list[DeadLetter]
+) -> tuple[tuple[int, int, int], set[int]]:
     found = [(letter, door.state(_key(letter))) for letter in letters]
     going = [(letter, (state,)) for letter, state in found if state is not None]
     nowhere = len(found) - len(going)
     refused = set(door.reserve([states for _, states in going]) or ())
     going = [pair for index, pair in enumerate(going) if index not in refused]
     if not going:
-        return 0, nowhere, len(refused)
+        return (0, nowhere, len(refused)), set()
     now = clock.now()
     batch = [
         (
@@ -130,4 +168,4 @@ def _send(store: Store, clock: Clock, door: _Door, letters: list[DeadLetter]) ->
     for _, states in batch:
         door.redriven(states[0])
     door.accept(batch)
-    return len(batch), nowhere, len(refused)
+    return (len(batch), nowhere, len(refused)), set(changes.buried)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 
 from rulebus.attempt import Attempt, Failure
 from rulebus.dead_letter import DeadLetter
+from rulebus.delivery.claims import Claims
 from rulebus.delivery.ledger import Ledger
 from rulebus.delivery.ordering import NO_KEY
 from rulebus.delivery.outcome import classed
@@ -28,10 +29,11 @@ RETRIES_IN_MEMORY = 1_000
 class Settler:
     """Ends deliveries. `pending` is how many there are in all: of every subscription, dead letters on their way too."""
 
-    __slots__ = ("_chance", "_durable", "_ledger", "pending")
+    __slots__ = ("_chance", "_claims", "_durable", "_ledger", "pending")
 
-    def __init__(self, ledger: Ledger, chance: Callable[[], float]) -> None:
+    def __init__(self, ledger: Ledger, claims: Claims, chance: Callable[[], float]) -> None:
         self._ledger = ledger
+        self._claims = claims
         self._durable = ledger.durable
         self._chance = chance
         self.pending = 0
@@ -102,6 +104,11 @@ class Settler:
         if key is not NO_KEY:
             state.release(key)
 
+    def leave(self, state: SubscriptionState) -> None:
+        """A dead letter that was to be carried is a redrive's now. (It was in flight.)"""
+        state.in_flight -= 1
+        self._end(state, NO_KEY)
+
     def skip(self, state: SubscriptionState, seq: int, key: Hashable) -> None:
         """The event was delivered within the window: not again. (It was in flight.)"""
         state.in_flight -= 1
@@ -125,6 +132,8 @@ class Settler:
         if state.letter_of is not None:
             # The letter stays in the store, and is not tried again before the next start.
             state.letter_of.dead_letter_failures += 1
+            if delivery.letter is not None:
+                self._claims.give_back([delivery.letter.id])
             self._end(state, NO_KEY)
             return
         attempts = (*(() if item is None else item.attempts), self._attempt(job, failure, mono))
