@@ -88,7 +88,7 @@ def test_a_retry_waits_as_its_policy_says_on_the_monotonic_clock() -> None:
         ([object()], 1.0),
         (42, 1.0),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_whatever_a_target_does_is_a_failure_with_a_wait(answer: object, wait: float) -> None:
     kit = Kit()
