@@ -27,8 +27,10 @@ class Calls(Door):
 
     def wants_store(self, state: SubscriptionState) -> bool:
         """Whether `take` would read the store first: a loop gives it to a thread then."""
+        if not self._durable:
+            return False
         with self._lock:
-            return self._durable and not state.staging and self._stager.reads_store(state)
+            return not state.staging and self._stager.reads_store(state)
 
     def take(self, state: SubscriptionState, is_async: bool | None = None) -> Job | None:
         """The next call for a subscription that was offered, or None. May read the store and call the subscription's
