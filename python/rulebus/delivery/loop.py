@@ -192,7 +192,13 @@ class LoopDriver:
                 self._help()
             job = await self._take_elsewhere(state)
         else:
-            job = dispatcher.take(state, True)
+            try:
+                job = dispatcher.take(state, True)
+            except BaseException as error:
+                dispatcher.stumbled(state, error)
+                if isinstance(error, Exception):
+                    return
+                raise
         if job is None:
             return
         if self._stopping:
@@ -203,6 +209,11 @@ class LoopDriver:
         self._tasks[task] = job
         if job.deadline is not None:
             job.on_expire = self._expired
+            if job.over:  # Its time was up before it began.
+                self._tasks[task] = None
+                if dispatcher.finish(job):
+                    self._ready.append(state)
+                return
         outcome: object
         try:
             answer = job.target.deliver(job.deliveries)
@@ -226,6 +237,9 @@ class LoopDriver:
         taking = self.loop.run_in_executor(None, dispatcher.take, state, True)
         try:
             return await asyncio.shield(taking)
+        except Exception as error:
+            dispatcher.stumbled(state, error)
+            return None
         except asyncio.CancelledError:
 
             def put_back(taken: asyncio.Future[Job | None]) -> None:
