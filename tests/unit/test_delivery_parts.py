@@ -23,6 +23,7 @@ from rulebus.delivery.places import Places
 from rulebus.delivery.rate import Bucket
 from rulebus.errors import BusError, PermanentError, RetryAfter
 from rulebus.event import AcceptedEvent
+from rulebus.retry import RetryPolicy
 from rulebus.statistics import Histogram, TargetStatistics, total
 
 
@@ -223,12 +224,16 @@ def test_what_is_neither_a_path_nor_a_function(bad: Any) -> None:
         {"status": 503},
     ],
 )
-def test_a_failure_with_rubbish_in_it_is_none(fields: dict[str, Any]) -> None:
+def test_a_failure_with_rubbish_in_it_has_fields_that_can_be_reckoned_with(fields: dict[str, Any]) -> None:
     good: dict[str, Any] = {"kind": "throttled", "code": "HTTP_503", "message": "no"}
     for outcome in (Failure(**{**good, **fields}), [Failure(**{**good, **fields})]):
         (failure,) = read(outcome, 1) or []
         assert failure is not None
-        assert failure.code == "BAD_OUTCOME"
+        failure = classed(failure, {"HTTP_503": "permanent"})
+        assert [type(text) for text in (failure.code, failure.message, failure.status)] == [str] * 3
+        assert type(failure.answer) is bytes
+        wait = RetryPolicy().wait_s(1, chance=1.0, asked_s=failure.retry_after_s)
+        assert 0.0 <= wait < 1000.0
 
 
 class Unprintable(Exception):
@@ -246,6 +251,16 @@ def test_exceptions_become_failures() -> None:
     assert failure_of(RetryAfter(-5)).retry_after_s == 0.0
     assert "could not be made" in failure_of(Unprintable()).message
     assert len(failure_of(ValueError("x" * 100_000)).message) == 1000
+
+
+def test_failures_with_fields_of_wrong_types_are_mended() -> None:
+    odd = Failure("retryable", 404, None, 404, "2.5", "not bytes")  # type: ignore[arg-type]
+    (mended,) = read(odd, 1) or [None]
+    assert mended == Failure("retryable", "404", "None", "404", 2.5, b"not bytes")
+    worse = Failure("retryable", "X", "y", retry_after_s="soon")  # type: ignore[arg-type]
+    (mended,) = read([worse], 1) or [None]
+    assert mended is not None
+    assert mended.code == "HANDLER_ERROR"
 
 
 class Treacherous(list):  # type: ignore[type-arg]

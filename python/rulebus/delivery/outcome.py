@@ -97,7 +97,9 @@ def read(outcome: object, count: int) -> list[Failure | None] | None:
         clean = False
         if isinstance(one, BaseException):
             found[place] = failure_of(one)
-        elif not isinstance(one, Failure):
+        elif isinstance(one, Failure):
+            found[place] = _sound(one)
+        else:
             found[place] = Failure(
                 "retryable", _BAD, f"the target returned a {type(one).__name__} as an outcome, but {expected}"
             )
@@ -107,19 +109,21 @@ def read(outcome: object, count: int) -> list[Failure | None] | None:
 
 
 def _sound(failure: Failure) -> Failure:
-    """The failure, if its fields are what they should be: they are reckoned with under the dispatcher's lock."""
-    texts = (failure.kind, failure.code, failure.message, failure.status)
-    wait = failure.retry_after_s
+    """The failure, with fields of the types that they should have."""
+    texts = (failure.code, failure.message, failure.status)
     if (
-        all(isinstance(text, str) for text in texts)
-        and isinstance(failure.answer, bytes)
-        and isinstance(wait, (int, float))
-        and wait == wait  # noqa: PLR0124 - not a number is no wait
+        all(type(text) is str for text in texts)
+        and type(failure.retry_after_s) in (float, int)
+        and type(failure.answer) is bytes
     ):
         return failure
-    return Failure(
-        "retryable", _BAD, "the target returned a Failure with a field of another type than it is documented to have"
-    )
+    try:
+        code, message, status = (str(text) for text in texts)
+        answer = failure.answer
+        kept = bytes(answer) if isinstance(answer, (bytes, bytearray, memoryview)) else str(answer).encode()
+        return Failure(failure.kind, code, message, status, float(failure.retry_after_s), kept)
+    except Exception as error:
+        return failure_of(error)
 
 
 def classed(failure: Failure, kinds: Mapping[str, FailureKind]) -> Failure:

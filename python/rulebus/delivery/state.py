@@ -226,7 +226,7 @@ class SubscriptionState:
         rate = subscription.rate_per_s
         now = clock.monotonic()
         batch_size = max(1, subscription.batch_size)
-        bucket = None if rate is None else Bucket(rate, min(batch_size, rate), now)
+        bucket = None if rate is None else Bucket(rate, max(min(batch_size, rate), rate * 0.002), now)
         is_async = inspect.iscoroutinefunction(subscription.target.deliver)
         self.key_of = key_of
         self.subscription = subscription
