@@ -101,7 +101,10 @@ def test_a_tick_that_the_store_refused_is_made_later(later: bool, missed: Any) -
     got: list[str] = []
     with rulebus.EventBus(store=store, clock=clock) as bus:
         bus.put_rule(
-            "t", schedule="rate(1 minute)", targets=[sub(lambda event: got.append(event.time))], missed_ticks=missed
+            "t",
+            schedule="rate(1 minute)",
+            targets=[sub(lambda event: got.append(event.time))],
+            missed_ticks=missed,
         )
         clock.advance(60)
         store.bad = True
@@ -127,7 +130,9 @@ def test_a_rule_whose_ticks_fail_holds_up_no_other() -> None:
     got: list[str] = []
     with rulebus.EventBus(clock=clock) as bus:
         for name in ("a", "b"):
-            bus.put_rule(name, schedule="rate(1 minute)", targets=[sub(lambda event: got.append(event.resources[0]))])
+            bus.put_rule(
+                name, schedule="rate(1 minute)", targets=[sub(lambda event: got.append(event.resources[0]))]
+            )
         fire = bus._hub.ticker._fire
 
         def refuse_a(name: str, rule: str, at: float) -> None:
@@ -179,9 +184,12 @@ def test_the_thread_of_schedules_outlives_the_store(monkeypatch: pytest.MonkeyPa
     got: list[str] = []
     with rulebus.EventBus(store=store, clock=clock) as bus:
         bus.put_rule(
-            "t", schedule="rate(1 minute)", targets=[sub(lambda event: got.append(event.id))], missed_ticks="catch_up"
+            "t",
+            schedule="rate(1 minute)",
+            targets=[sub(lambda event: got.append(event.id))],
+            missed_ticks="catch_up",
         )
-        thread: TickerThread = bus._hub._ticking
+        thread: TickerThread = bus._hub.ticking
         store.bad = True
         clock.ahead = 61.0
         thread.wake()

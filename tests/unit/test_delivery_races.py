@@ -194,7 +194,9 @@ def test_a_key_that_cannot_be_used_is_the_failure_of_its_delivery(tmp_path: Path
         assert sorted(got) == [0, 5, 6, 7, 8, 9]
         letters = bus.dead_letters()
         assert [letter.reason for letter in letters] == ["ORDER_KEY"] * 4
-        assert [letter.event.body.count(b'"n":%d' % number) for number, letter in enumerate(letters, 1)] == [1] * 4
+        assert [letter.event.body.count(b'"n":%d' % number) for number, letter in enumerate(letters, 1)] == [
+            1
+        ] * 4
         (counted,) = bus.statistics().targets
         assert counted.balanced
         assert (counted.created, counted.successes, counted.dead_letters) == (10, 6, 4)
@@ -205,7 +207,9 @@ def test_a_key_that_cannot_be_used_is_the_failure_of_its_delivery(tmp_path: Path
 # Letters.
 
 
-def failing_bus(tmp_path: Path, durable: bool, **options: Any) -> tuple[rulebus.EventBus, threading.Event, list[str]]:
+def failing_bus(
+    tmp_path: Path, durable: bool, **options: Any
+) -> tuple[rulebus.EventBus, threading.Event, list[str]]:
     """A bus whose target refuses everything until the event is set."""
     better = threading.Event()
     got: list[str] = []

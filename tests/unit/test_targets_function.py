@@ -38,7 +38,6 @@ def run(function: Callable[..., Any], *deliveries: Delivery, batch: bool = False
 def both(function: Callable[..., Any]) -> list[Callable[..., Any]]:
     """The function, and an asynchronous one that does the same."""
 
-
     if len(inspect.signature(function).parameters) == 1:
 
         async def twin(event: Any) -> Any:
@@ -231,7 +230,9 @@ class Unprintable(Exception):
         raise ValueError("not even that")
 
 
-@pytest.mark.parametrize("raised", [Unprintable(), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+@pytest.mark.parametrize(
+    "raised", [Unprintable(), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()]
+)
 @pytest.mark.parametrize("is_async", [False, True])
 def test_whatever_a_function_raises_is_the_failure_of_its_delivery_alone(
     raised: BaseException, is_async: bool

@@ -278,9 +278,7 @@ class Calls(Door):
     ) -> None:
         with self._lock:
             for event, waiting, error in bad:
-                self._settler.drop(
-                    state, event, waiting, error.code, error.message, None, wall, error.input
-                )
+                self._settler.drop(state, event, waiting, error.code, error.message, None, wall, error.input)
             if over:
                 state.calls -= 1
         self._after([])

@@ -30,7 +30,9 @@ class Claims:
         self._queued: set[int] = set()  # Wait for a call of their own target.
         self._void: set[int] = set()  # Of those: claimed by a redrive meanwhile.
         self._readers = 0
-        self._gone: set[int] = set()  # Deleted, but somebody who reads may have seen them: held until nobody does.
+        self._gone: set[int] = (
+            set()
+        )  # Deleted, but somebody who reads may have seen them: held until nobody does.
 
     def begin(self) -> None:
         """Somebody begins to read letters. Ends with `end`."""

@@ -85,7 +85,7 @@ def _usable(value: Any, depth: int = 0) -> Hashable:
         return key
     if kind is float:
         # One that is no number would not even be equal to itself.
-        return value if value == value else "NaN"  # noqa: PLR0124
+        return value if value == value else "NaN"
     if depth >= _DEEPEST:
         raise ValueError(f"order_by gave a value that is nested more than {_DEEPEST} deep")
     if isinstance(value, dict):

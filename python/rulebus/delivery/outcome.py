@@ -103,8 +103,6 @@ def read(outcome: object, count: int) -> list[Failure | None] | None:
             found[place] = Failure(
                 "retryable", _BAD, f"the target returned a {type(one).__name__} as an outcome, but {expected}"
             )
-        else:
-            found[place] = _sound(one)
     return None if clean else found
 
 

@@ -21,7 +21,7 @@ from rulebus.delivery.ordering import NO_KEY, KeyOf, key_function
 from rulebus.delivery.places import Places
 from rulebus.delivery.rate import Bucket
 from rulebus.event import AcceptedEvent
-from rulebus.rule import Subscription
+from rulebus.rule import Subscription, target_of
 from rulebus.statistics import Histogram, TargetStatistics
 from rulebus.stores.protocol import SubscriptionKey
 from rulebus.targets.protocol import Delivery, Origin, Target
@@ -227,10 +227,11 @@ class SubscriptionState:
         now = clock.monotonic()
         batch_size = max(1, subscription.batch_size)
         bucket = None if rate is None else Bucket(rate, max(min(batch_size, rate), rate * 0.002), now)
-        is_async = inspect.iscoroutinefunction(subscription.target.deliver)
+        target: Target = target_of(subscription.target)
+        is_async = inspect.iscoroutinefunction(target.deliver)
         self.key_of = key_of
         self.subscription = subscription
-        self.target: Target = subscription.target
+        self.target = target
         self.is_async = is_async
         self.transform = transform
         self.origin = origin
