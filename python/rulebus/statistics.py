@@ -178,7 +178,8 @@ class BusStatistics:
     unmatched: int = 0
     """Events that no rule matched."""
     targets: tuple[TargetStatistics, ...] = ()
-    """Of each target of each rule, in the order subscribed."""
+    """Of each target of each rule, in the order subscribed; then of targets that deliveries wait for in the store and
+    that were not put again since the start."""
     removed: TargetStatistics = TargetStatistics()
     """The sum over targets that were removed and have nothing pending any more."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import rulebus
-from delivery_kit import Kit
+from delivery_kit import Kit, wait_until
 from durable_fake import Disk, DurableFake
 from rulebus.delivery import door
 from rulebus.delivery.state import SubscriptionState
@@ -365,3 +365,132 @@ def test_letters_are_claimed_while_threads_want_them_all(tmp_path: Path, hasty: 
         assert bus.dead_letters() == []
         assert len(set(got) | set(ids)) == put
         assert len(got) + len(ids) == put  # Each went one way, once.
+
+
+# Order.
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_event_that_waits_for_room_is_not_overtaken_in_an_order(count: int) -> None:
+    """Another target of the earlier event is full: the later events of one call wait with it."""
+    got: list[int] = []
+    gate = threading.Event()
+    with rulebus.EventBus() as bus:
+        bus.put_rule(
+            "slow", {"detail": {"slow": [True]}}, targets=[sub(lambda event: gate.wait(30), max_pending=1)]
+        )
+        bus.put_rule(
+            "ordered",
+            PATTERN,
+            targets=[sub(lambda event: got.append(event.detail["n"]), order_by="$.source", batch_size=count)],
+        )
+        slow = {**ENTRY, "Detail": '{"n":0,"slow":true}'}
+        bus.put_events([slow])
+        bus.put_rule("free", {"source": ["free"]}, targets=[sub(lambda event: got.append(-1))])
+        batch = [
+            {**slow, "Detail": '{"n":1,"slow":true}'},
+            *({**ENTRY, "Detail": f'{{"n":{n}}}'} for n in (2, 3)),
+        ]
+        free = {**ENTRY, "Source": "free"}
+        thread = threading.Thread(target=lambda: bus.put_events([*batch, free]))
+        thread.start()
+        assert wait_until(lambda: -1 in got)  # What has nothing to do with it does not wait.
+        gate.set()
+        thread.join()
+        assert bus.wait_idle(30)
+        assert [n for n in got if n >= 0] == [0, 1, 2, 3]
+
+
+def test_a_refused_event_holds_up_nobody() -> None:
+    got: list[int] = []
+    gate = threading.Event()
+    with rulebus.EventBus(when_full="refuse") as bus:
+        bus.put_rule(
+            "slow", {"detail": {"slow": [True]}}, targets=[sub(lambda event: gate.wait(30), max_pending=1)]
+        )
+        bus.put_rule(
+            "o", PATTERN, targets=[sub(lambda event: got.append(event.detail["n"]), order_by="$.source")]
+        )
+        slow = {**ENTRY, "Detail": '{"n":0,"slow":true}'}
+        bus.put_events([slow])
+        result = bus.put_events([slow, {**ENTRY, "Detail": '{"n":1}'}])
+        assert [entry.error_code for entry in result] == ["QueueFull", None]
+        gate.set()
+        assert bus.wait_idle(30)
+        assert got == [0, 1]
+
+
+def test_a_batch_that_cannot_become_fuller_does_not_wait_for_the_window() -> None:
+    kit = Kit()
+    state = kit.subscribe(RecordingTarget(), order_by="$.detail.k", batch_size=4, batch_window_s=10.0)
+    kit.put(state, *(kit.event(k=n % 2) for n in range(6)))
+    for left in (4, 2):
+        job = kit.take()
+        assert len(job.deliveries) == 2  # One of each key.
+        kit.finish(job)
+        assert state.pending == left
+    assert kit.idle()  # Two keys of one each: more may come within the window.
+    kit.advance(10.0)
+    assert len(kit.take().deliveries) == 2
+
+
+def test_a_key_that_is_tried_again_does_not_cut_the_windows_of_others_short() -> None:
+    kit = Kit()
+    state = kit.subscribe(RecordingTarget(), order_by="$.detail.k", batch_size=4, batch_window_s=10.0)
+    kit.put(state, *(kit.event(k="bad") for _ in range(8)))
+    job = kit.take()
+    kit.finish(job, rulebus.RetryAfter(500))
+    assert state.held == 7
+    kit.put(state, kit.event(k="good"))
+    assert kit.idle()
+    kit.advance(10.0)
+    assert [delivery.event.id for delivery in kit.take().deliveries] == ["e9"]
+
+
+# Numbers.
+
+
+def test_what_waits_for_rules_that_were_not_put_again_is_seen(tmp_path: Path) -> None:
+    def refuse(event: rulebus.Event) -> None:
+        raise rulebus.RetryAfter(3600)
+
+    path = tmp_path / "bus.db"
+    with rulebus.EventBus(store=SqliteStore(path)) as bus:
+        bus.put_rule("r", PATTERN, targets=[sub(refuse)])
+        bus.put_events([ENTRY] * 5)
+        assert bus.wait_idle(0.0) is False
+    bus = rulebus.EventBus(store=SqliteStore(path))
+    (counted,) = bus.statistics().targets
+    assert (counted.rule, counted.target, counted.created, counted.pending) == ("r", "x", 5, 5)
+    assert counted.balanced
+    report = bus.close()
+    assert report.pending == 5
+    assert [(one.rule, one.pending) for one in report.targets] == [("r", 5)]
+    got: list[str] = []
+    with rulebus.EventBus(store=SqliteStore(path)) as bus:
+        before = bus.statistics().total
+        bus.put_rule("r", PATTERN, targets=[sub(lambda event: got.append(event.id))])
+        after = bus.statistics().total
+        assert (before.created, before.pending) == (after.created, after.pending + after.in_flight + len(got))
+
+
+def test_the_sums_of_a_bus_are_exact_while_targets_are_removed(hasty: None) -> None:
+    with rulebus.EventBus() as bus:
+        done = threading.Event()
+        sums: list[int] = []
+
+        def look() -> None:
+            while not done.is_set():
+                sums.append(bus.statistics().total.created)
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        for round in range(150):
+            bus.put_rule("r", PATTERN, targets=[sub(lambda event: None, id=f"t{round % 3}")])
+            bus.put_events([ENTRY] * 2)
+            bus.delete_rule("r", with_targets=True)
+        assert bus.wait_idle(30)
+        done.set()
+        thread.join()
+        assert sums == sorted(sums)
+        assert bus.statistics().total.created == 300

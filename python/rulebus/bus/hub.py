@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["Hub", "letter_filter"]
 
 _RETENTION = "retention"
+_TRIES = 10
+"""To read numbers that belong together while targets are removed."""
 
 
 class Hub:
@@ -160,7 +162,11 @@ class Hub:
     def statistics(self, bus: str) -> BusStatistics:
         """What happened on a bus."""
         rules = self.book.bus(bus)
-        targets = tuple(one for one in self.dispatcher.statistics() if one.bus == rules.name)
+        for _ in range(_TRIES):
+            removed = self.dispatcher.retired(rules.name)
+            targets = tuple(one for one in self.dispatcher.statistics() if one.bus == rules.name)
+            if removed == self.dispatcher.retired(rules.name):
+                break  # Else a target came to its end between the two, and would count twice or never.
         return BusStatistics(
             bus=rules.name,
             events=rules.events,
@@ -169,7 +175,7 @@ class Hub:
             matched=rules.matched,
             unmatched=rules.unmatched,
             targets=targets,
-            removed=self.dispatcher.retired(rules.name),
+            removed=removed,
         )
 
     def _need_loop(self) -> None:

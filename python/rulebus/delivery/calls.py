@@ -122,7 +122,7 @@ class Calls(Door):
         if (
             state.batch_window_s > 0.0
             and not state.retries
-            and len(ready) + len(queue) < min(limit, state.batch_size)
+            and not state.fills(min(limit, state.batch_size))
             and state.window_from is not None
             and mono < state.window_from + state.batch_window_s
             and state.closing is None

@@ -169,14 +169,24 @@ class Dispatcher(Calls):
     # What is there.
 
     def statistics(self) -> tuple[TargetStatistics, ...]:
-        """Of each subscription, in the order subscribed; each as it was at one moment."""
+        """Of each subscription, in the order subscribed, each as it was at one moment; then of those that were found in
+        the store and are not subscribed (yet), what is pending."""
         now = self._wall()
+        found: list[TargetStatistics] = []
         with self._lock:
             states = list(self._states.values())
-        found: list[TargetStatistics] = []
+            orphans = [(self._names[number], *parts) for number, parts in self._orphans.items()]
         for start in range(0, len(states), _AT_ONCE):
             with self._lock:  # Not for all at once: thousands would hold up deliveries.
                 found.extend(state.statistics(now) for state in states[start : start + _AT_ONCE])
+        for (bus, rule, target), places, retries in orphans:
+            waiting = len(retries)
+            count = _length(places) + waiting
+            found.append(
+                TargetStatistics(
+                    bus=bus, rule=rule, target=target, created=count, pending=count, waiting=waiting
+                )
+            )
         return tuple(found)
 
     def retired(self, bus: str | None = None) -> TargetStatistics:

@@ -31,16 +31,26 @@ class Door(Core):
         """Takes a place in every queue that an event goes to, for each event in turn; a full one refuses that event.
         None: all have their places; else the indexes of those refused, for which nothing was taken. Then `accept` (or
         `release`) exactly those that have their places. `counted`: what is refused counts as such (not when the caller
-        will try again); `over`: a full queue refuses nothing."""
+        will try again, and so refused are, too, the later ones that would overtake it in an order); `over`: a full queue
+        refuses nothing."""
         refused: list[int] | None = None
         count = 0
+        ordered: set[SubscriptionState] = (
+            set()
+        )  # Those for which an event waits that comes before what follows.
         with self._lock:
             for index, states in enumerate(routes):
+                if ordered and not ordered.isdisjoint(states) and refused is not None:
+                    refused.append(index)
+                    ordered.update(state for state in states if state.key_of is not None)
+                    continue
                 for state in states:
                     if state.pending >= state.max_pending and not over:
                         if refused is None:
                             refused = []
                         refused.append(index)
+                        if not counted:
+                            ordered.update(other for other in states if other.key_of is not None)
                         for other in states if counted else ():
                             if other.pending >= other.max_pending:
                                 other.refused += 1

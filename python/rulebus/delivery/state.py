@@ -267,6 +267,14 @@ class SubscriptionState:
         """Whether any delivery waits for nothing but its turn."""
         return bool(self.queue or self.ready or self.tail or self.recovered)
 
+    def fills(self, count: int) -> bool:
+        """Whether so many wait, those counted that wait behind one of them: the batch would not become fuller by
+        waiting for more."""
+        waiting = len(self.queue) + len(self.ready)
+        if waiting >= count or not self.held:
+            return waiting >= count
+        return waiting + sum(len(self.busy.get(one.key, ())) for one in self.ready) >= count
+
     def takeable(self, now: float) -> bool:
         """Whether `take` would find something to begin."""
         if self.offered or self.staging or self.calls >= self.concurrency or now < self.paused_until:
@@ -277,7 +285,7 @@ class SubscriptionState:
             due = (
                 self.batch_window_s <= 0.0
                 or bool(self.tail or self.recovered)
-                or len(self.queue) + len(self.ready) >= self.batch_size
+                or self.fills(self.batch_size)
                 or (self.window_from is not None and now >= self.window_from + self.batch_window_s)
                 or self.closing is not None
             )
@@ -291,7 +299,7 @@ class SubscriptionState:
         if self.calls < self.concurrency and not self.offered:
             if self.waiting_now():
                 due = now
-                if self.batch_window_s > 0.0 and len(self.queue) + len(self.ready) < self.batch_size:
+                if self.batch_window_s > 0.0 and not self.fills(self.batch_size):
                     due = (now if self.window_from is None else self.window_from) + self.batch_window_s
             if self.retries and (due is None or self.retries[0].due < due):
                 due = self.retries[0].due

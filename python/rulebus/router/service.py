@@ -24,7 +24,7 @@ from rulebus.config.faults import ConfigError
 from rulebus.config.schema import RouterConfig, read_router
 from rulebus.errors import BusError, StoreError
 from rulebus.router.sources import FileSource, StreamSource
-from rulebus.statistics import BusStatistics
+from rulebus.statistics import BusStatistics, total
 from rulebus.stores.protocol import Store
 
 __all__ = ["Counts", "Service", "open_store"]
@@ -85,6 +85,7 @@ class Service:
             matched=sum(one.matched for one in found),
             unmatched=sum(one.unmatched for one in found),
             targets=tuple(target for one in found for target in one.targets),
+            removed=total(one.removed for one in found),
         )
 
     def stop(self) -> None:
