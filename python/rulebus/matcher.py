@@ -66,8 +66,9 @@ class Matcher(_core.Matcher):
     A rule that replaces one of an equal name keeps its place, as in a dict.
 
     Any number of threads may match while others change rules: a call sees the rules of one moment, and every
-    change that returned before the call began. Matching never waits for a change. Long work lets other
-    threads run.
+    change that returned before the call began. Matching never waits for a change, and a change never waits
+    for the merging of the index, which a background thread does. Long work lets other threads run. A forked
+    child may go on matching and changing its copy.
 
     `validation` says how much of an event's text is checked: ``strict`` everything, as RFC 8259 has it;
     ``checked`` (the default) the whole text for strings, UTF-8 and brackets, and the grammar wherever rules
@@ -188,7 +189,7 @@ class Matcher(_core.Matcher):
         return ((name, Pattern(text, **options)) for name, text in self._items())
 
     def stats(self) -> MatcherStats:
-        """Sizes of the matcher at this moment. COST: linear in the rules."""
+        """Sizes of the matcher at this moment. COST: a few microseconds."""
         return MatcherStats(*self._stats())
 
     def __iter__(self) -> Iterator[Any]:

@@ -184,19 +184,34 @@ impl Matcher {
         self.names.remove(py, &self.rules, &Name::of(name)?)
     }
 
+    /// Merges all parts of the index into one, in this thread; other threads may match and change rules meanwhile.
+    ///
+    /// Merges happen by themselves, in a background thread. This is for the moment before a fork, so that children share
+    /// the memory, and for measurements. COST: one to four seconds a million rules.
+    fn compact(&self, py: Python<'_>) {
+        py.detach(|| self.rules.compact());
+    }
+
+    fn _work(&self) -> (u64, u64, u64) {
+        let work = self.rules.work();
+        (work.at_once, work.most_at_once, work.in_background)
+    }
+
+    fn _wait_for_merges(&self, py: Python<'_>) {
+        py.detach(|| self.rules.wait_for_merges());
+    }
+
     /// Removes all rules.
     fn clear(&self, py: Python<'_>) {
         self.names.clear(py, &self.rules);
     }
 
     fn _pattern(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<Option<String>> {
-        let found = self.names.find(py, &self.rules, &Name::of(name)?)?;
-        Ok(found.and_then(|(rule, snapshot)| py.detach(|| Some(pattern::print(&snapshot.pattern(rule)?)))))
+        Ok(self.names.pattern(py, &self.rules, &Name::of(name)?)?.map(|tree| pattern::print(&tree)))
     }
 
     fn _explain(&self, py: Python<'_>, name: Bound<'_, PyAny>, event: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-        let found = self.names.find(py, &self.rules, &Name::of(name)?)?;
-        let tree = found.and_then(|(rule, snapshot)| py.detach(|| snapshot.pattern(rule)));
+        let tree = self.names.pattern(py, &self.rules, &Name::of(name)?)?;
         tree.map(|tree| explanation(py, &tree, event, self.options.level, self.options.event)).transpose()
     }
 
@@ -217,9 +232,9 @@ impl Matcher {
         self.options.to_dict(py)
     }
 
-    fn _stats(&self, py: Python<'_>) -> (usize, usize, usize, usize, usize, u64, usize) {
+    fn _stats(&self) -> (usize, usize, usize, usize, usize, u64, usize) {
         let snapshot = self.rules.load();
-        let s = py.detach(|| snapshot.stats());
+        let s = snapshot.stats();
         (s.rules, s.conjunctions, s.paths, s.operands, s.size_bytes, s.generation, s.segments)
     }
 
@@ -228,7 +243,7 @@ impl Matcher {
     }
 
     fn __contains__(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<bool> {
-        Ok(self.names.find(py, &self.rules, &Name::of(name)?)?.is_some())
+        self.names.contains(py, &Name::of(name)?)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

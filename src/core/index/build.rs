@@ -88,7 +88,7 @@ impl IndexBuilder {
         self.operands.freeze();
         let died = rules.iter().map(|_| AtomicU32::new(ALIVE)).collect();
         self.runs.shrink_to_fit();
-        Segment {
+        let mut segment = Segment {
             table: DispatchTable::new(&self.entries, seed),
             operands: self.operands,
             records: self.records,
@@ -105,7 +105,10 @@ impl IndexBuilder {
             died,
             long_lists,
             sources,
-        }
+            bytes: 0,
+        };
+        segment.bytes = segment.size_bytes();
+        segment
     }
 
     /// Builds a node over the members and returns its number. `used` holds the paths divided by on the way here.

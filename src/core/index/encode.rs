@@ -13,6 +13,7 @@ use crate::{
     value::ip::{Cidr, Ip},
 };
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use std::{
     hash::{BuildHasher, Hash},
     sync::Arc,
@@ -60,18 +61,18 @@ pub struct Encoder {
     pub operands: Operands,
     /// What was written.
     pub records: Records,
-    ranges: Map<Range, u32>,
-    wildcards: Map<Wildcard, u32>,
-    cidrs: Map<Cidr, u32>,
-    /// Hash of a list's content to its places.
-    lists: Map<u64, Vec<u32>>,
-    /// Hash of a list of conditions to its places.
-    cond_lists: Map<u64, Vec<u32>>,
-    /// Hash of a conjunction's fields to the conjunctions.
-    conjs: Map<u64, Vec<ConjId>>,
+    /// By content, the numbers or places in `records`; so are the tables below.
+    ranges: HashTable<u32>,
+    wildcards: HashTable<u32>,
+    cidrs: HashTable<u32>,
+    lists: HashTable<u32>,
+    cond_lists: HashTable<u32>,
+    conjs: HashTable<ConjId>,
     /// Rules of conjunctions that more than one rule has.
     shared: Map<ConjId, Vec<u32>>,
     state: RandomState,
+    /// The fields of the conjunction at hand.
+    fields: Vec<FieldRec>,
 }
 
 impl Encoder {
@@ -80,52 +81,73 @@ impl Encoder {
         Self {
             operands: Operands::new(hasher),
             records: Records::default(),
-            ranges: Map::default(),
-            wildcards: Map::default(),
-            cidrs: Map::default(),
-            lists: Map::default(),
-            cond_lists: Map::default(),
-            conjs: Map::default(),
+            ranges: HashTable::new(),
+            wildcards: HashTable::new(),
+            cidrs: HashTable::new(),
+            lists: HashTable::new(),
+            cond_lists: HashTable::new(),
+            conjs: HashTable::new(),
             shared: Map::default(),
             state: RandomState::default(),
+            fields: Vec::new(),
         }
     }
 
     /// Writes a conjunction of rule `rule`, or finds the equal one; adds its paths to the paths.
     pub fn conjunction(&mut self, conjunction: &Conjunction, rule: u32, paths: &mut Paths) -> ConjId {
-        let mut fields: Vec<FieldRec> = conjunction.fields.iter().map(|f| self.field(f, paths)).collect();
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        fields.extend(conjunction.fields.iter().map(|f| self.field(f, paths)));
         fields.sort_unstable_by_key(FieldRec::path);
-        if conjunction.ors.is_empty() {
-            let hash = self.state.hash_one(&fields);
-            let known = self.conjs.get(&hash).into_iter().flatten().copied();
-            let equal = known.into_iter().find(|c| self.records.fields_of(&self.records.conjs[*c as usize]) == fields);
-            if let Some(conj) = equal {
-                let first = self.records.conjs[conj as usize].rules;
-                let rules = self.shared.entry(conj).or_insert_with(|| vec![first]);
-                // The same conjunction twice in one rule counts once.
-                if rules.last() != Some(&rule) {
-                    rules.push(rule);
-                }
-                return conj;
-            }
-            self.conjs.entry(hash).or_default().push(self.records.conjs.len() as ConjId);
+        let known = if conjunction.ors.is_empty() { self.known(&fields, rule) } else { None };
+        let conj = known.unwrap_or_else(|| {
+            let mut ids: Vec<PathId> = fields.iter().map(FieldRec::path).collect();
+            let groups: Vec<Vec<Branch>> = conjunction.ors.iter().map(|group| self.group(group, paths)).collect();
+            gather_paths(&groups, &self.records, &mut ids);
+            let flags = mark_shared(ids, paths);
+            self.add(&fields, groups, flags, rule)
+        });
+        self.fields = fields;
+        conj
+    }
+
+    /// The conjunction without `$or` that has these fields, if there is one: it is the rule's from now on.
+    pub(super) fn known(&mut self, fields: &[FieldRec], rule: u32) -> Option<ConjId> {
+        let records = &self.records;
+        let conj = *self.conjs.find(self.state.hash_one(fields), |c| records.fields_of(&records.conjs[*c as usize]) == fields)?;
+        self.attach(conj, rule);
+        Some(conj)
+    }
+
+    /// Gives a conjunction that is there to one more rule.
+    pub(super) fn attach(&mut self, conj: ConjId, rule: u32) {
+        let first = self.records.conjs[conj as usize].rules;
+        let rules = self.shared.entry(conj).or_insert_with(|| vec![first]);
+        // The same conjunction twice in one rule counts once.
+        if rules.last() != Some(&rule) {
+            rules.push(rule);
         }
-        let mut ids: Vec<PathId> = fields.iter().map(FieldRec::path).collect();
-        let mut flags = 0;
-        let mut groups = 0;
-        if !conjunction.ors.is_empty() {
+    }
+
+    /// Writes a conjunction that is not there; `flags` says whether it shares arrays.
+    pub(super) fn add(&mut self, fields: &[FieldRec], groups: Vec<Vec<Branch>>, mut flags: u8, rule: u32) -> ConjId {
+        let records = &mut self.records;
+        let (start, field_count) = (records.fields.len() as u32, fields.len() as u16);
+        records.fields.extend_from_slice(fields);
+        let conj = records.conjs.len() as ConjId;
+        let mut group_at = 0;
+        if !groups.is_empty() {
             flags |= HAS_OR;
-            let encoded: Vec<Vec<Branch>> = conjunction.ors.iter().map(|group| self.group(group, paths)).collect();
-            self.gather_paths(&encoded, &mut ids);
-            groups = self.records.groups.len() as u32;
-            self.records.groups.push(encoded);
+            group_at = records.groups.len() as u32;
+            records.groups.push(groups);
         }
-        flags |= mark_shared(ids, paths);
-        let start = self.records.fields.len() as u32;
-        let field_count = fields.len() as u16;
-        self.records.fields.append(&mut fields);
-        self.records.conjs.push(ConjRec { fields: start, field_count, flags, groups, rules: rule });
-        self.records.conjs.len() as ConjId - 1
+        records.conjs.push(ConjRec { fields: start, field_count, flags, groups: group_at, rules: rule });
+        if flags & HAS_OR == 0 {
+            let (state, records) = (&self.state, &self.records);
+            let hash = |c: &ConjId| state.hash_one(records.fields_of(&records.conjs[*c as usize]));
+            self.conjs.insert_unique(state.hash_one(fields), conj, hash);
+        }
+        conj
     }
 
     /// Writes the rule lists of shared conjunctions and gives everything back.
@@ -134,7 +156,7 @@ impl Encoder {
             rules.sort_unstable();
             rules.dedup();
             if rules.len() > 1 {
-                let at = self.list(rules);
+                let at = self.list(&rules);
                 let rec = &mut self.records.conjs[conj as usize];
                 rec.rules = at;
                 rec.flags |= MANY_RULES;
@@ -149,15 +171,17 @@ impl Encoder {
     }
 
     /// A list of numbers, kept once; returns its place.
-    pub fn list(&mut self, members: Vec<u32>) -> u32 {
-        let hash = self.state.hash_one(&members);
-        if let Some(at) = self.lists.get(&hash).into_iter().flatten().copied().find(|at| self.records.list(*at) == members) {
-            return at;
+    pub fn list(&mut self, members: &[u32]) -> u32 {
+        let hash = self.state.hash_one(members);
+        let records = &mut self.records;
+        if let Some(at) = self.lists.find(hash, |at| records.list(*at) == members) {
+            return *at;
         }
-        let at = self.records.lists.len() as u32;
-        self.records.lists.push(members.len() as u32);
-        self.records.lists.extend(members);
-        self.lists.entry(hash).or_default().push(at);
+        let at = records.lists.len() as u32;
+        records.lists.push(members.len() as u32);
+        records.lists.extend_from_slice(members);
+        let (state, records) = (&self.state, &self.records);
+        self.lists.insert_unique(hash, at, |at| state.hash_one(records.list(*at)));
         at
     }
 
@@ -165,47 +189,50 @@ impl Encoder {
         group
             .iter()
             .map(|alternative| {
-                let mut fields: Vec<FieldRec> = alternative.fields.iter().map(|f| self.field(f, paths)).collect();
+                let fields: Vec<FieldRec> = alternative.fields.iter().map(|f| self.field(f, paths)).collect();
                 let groups = alternative.ors.iter().map(|g| self.group(g, paths)).collect();
-                let start = self.records.fields.len() as u32;
-                let count = fields.len() as u32;
-                self.records.fields.append(&mut fields);
-                Branch { fields: (start, count), groups }
+                self.branch(&fields, groups)
             })
             .collect()
     }
 
-    fn gather_paths(&self, groups: &[Vec<Branch>], ids: &mut Vec<PathId>) {
-        for branch in groups.iter().flatten() {
-            ids.extend(self.records.branch_fields(branch).iter().map(FieldRec::path));
-            self.gather_paths(&branch.groups, ids);
-        }
+    /// Writes an alternative.
+    pub(super) fn branch(&mut self, fields: &[FieldRec], groups: Vec<Vec<Branch>>) -> Branch {
+        let start = self.records.fields.len() as u32;
+        self.records.fields.extend_from_slice(fields);
+        Branch { fields: (start, fields.len() as u32), groups }
     }
 
     fn field(&mut self, field: &Field, paths: &mut Paths) -> FieldRec {
         let path = paths.want(&field.path);
         let mut conds: Vec<Cond> = field.matchers.iter().map(|m| self.cond(m)).collect();
-        conds.sort_unstable();
-        conds.dedup();
-        let form = if conds.len() == 1 {
-            Form::One(conds[0])
-        } else if conds.iter().all(|c| c.op == Op::Exact) {
-            Form::AnyExact(self.list(conds.iter().map(|c| c.arg).collect()))
-        } else {
-            Form::Any(self.conds(conds))
-        };
-        FieldRec::new(path, form)
+        FieldRec::new(path, self.form(&mut conds))
     }
 
-    fn conds(&mut self, conds: Vec<Cond>) -> u32 {
-        let hash = self.state.hash_one(&conds);
-        if let Some(at) = self.cond_lists.get(&hash).into_iter().flatten().copied().find(|at| self.records.any(*at) == conds) {
-            return at;
+    /// How these conditions are stored; sorts them.
+    pub(super) fn form(&mut self, conds: &mut Vec<Cond>) -> Form {
+        conds.sort_unstable();
+        conds.dedup();
+        if conds.len() == 1 {
+            Form::One(conds[0])
+        } else if conds.iter().all(|c| c.op == Op::Exact) {
+            Form::AnyExact(self.list(&conds.iter().map(|c| c.arg).collect::<Vec<_>>()))
+        } else {
+            Form::Any(self.conds(conds))
         }
-        let at = self.records.conds.len() as u32;
-        self.records.conds.push(Cond { op: Op::Exact, arg: conds.len() as u32 });
-        self.records.conds.extend(conds);
-        self.cond_lists.entry(hash).or_default().push(at);
+    }
+
+    fn conds(&mut self, conds: &[Cond]) -> u32 {
+        let hash = self.state.hash_one(conds);
+        let records = &mut self.records;
+        if let Some(at) = self.cond_lists.find(hash, |at| records.any(*at) == conds) {
+            return *at;
+        }
+        let at = records.conds.len() as u32;
+        records.conds.push(Cond { op: Op::Exact, arg: conds.len() as u32 });
+        records.conds.extend_from_slice(conds);
+        let (state, records) = (&self.state, &self.records);
+        self.cond_lists.insert_unique(hash, at, |at| state.hash_one(records.any(*at)));
         at
     }
 
@@ -232,8 +259,8 @@ impl Encoder {
                 [start, text] if start.is_empty() => (Op::Suffix, self.text(text)),
                 _ => (Op::Wildcard, self.wildcard(wildcard)),
             },
-            Matcher::Numeric(range) => (Op::Range, numbered(&mut self.ranges, &mut self.records.ranges, range)),
-            Matcher::Cidr(cidr) => (Op::Cidr, numbered(&mut self.cidrs, &mut self.records.cidrs, cidr)),
+            Matcher::Numeric(range) => (Op::Range, self.range(range)),
+            Matcher::Cidr(cidr) => (Op::Cidr, self.cidr(cidr)),
             Matcher::Exists(true) => (Op::Present, 0),
             Matcher::Exists(false) => (Op::Absent, 0),
             Matcher::AnythingBut(anything_but) => self.anything_but(anything_but),
@@ -254,7 +281,7 @@ impl Encoder {
         };
         members.sort_unstable();
         members.dedup();
-        (op, self.list(members))
+        (op, self.list(&members))
     }
 
     fn text(&mut self, text: &Text) -> OperandId {
@@ -268,19 +295,35 @@ impl Encoder {
         }
     }
 
-    fn wildcard(&mut self, wildcard: &Wildcard) -> u32 {
-        numbered(&mut self.wildcards, &mut self.records.wildcards, wildcard)
+    pub(super) fn wildcard(&mut self, wildcard: &Wildcard) -> u32 {
+        numbered(&mut self.wildcards, &self.state, &mut self.records.wildcards, wildcard)
+    }
+
+    pub(super) fn range(&mut self, range: &Range) -> u32 {
+        numbered(&mut self.ranges, &self.state, &mut self.records.ranges, range)
+    }
+
+    pub(super) fn cidr(&mut self, cidr: &Cidr) -> u32 {
+        numbered(&mut self.cidrs, &self.state, &mut self.records.cidrs, cidr)
     }
 }
 
-fn numbered<T: Clone + Eq + Hash>(known: &mut Map<T, u32>, list: &mut Vec<T>, item: &T) -> u32 {
-    if let Some(n) = known.get(item) {
+fn numbered<T: Clone + Eq + Hash>(known: &mut HashTable<u32>, state: &RandomState, list: &mut Vec<T>, item: &T) -> u32 {
+    let hash = state.hash_one(item);
+    if let Some(n) = known.find(hash, |n| list[*n as usize] == *item) {
         return *n;
     }
+    let n = list.len() as u32;
     list.push(item.clone());
-    let n = list.len() as u32 - 1;
-    known.insert(item.clone(), n);
+    known.insert_unique(hash, n, |n| state.hash_one(&list[*n as usize]));
     n
+}
+
+fn gather_paths(groups: &[Vec<Branch>], records: &Records, ids: &mut Vec<PathId>) {
+    for branch in groups.iter().flatten() {
+        ids.extend(records.branch_fields(branch).iter().map(FieldRec::path));
+        gather_paths(&branch.groups, records, ids);
+    }
 }
 
 /// Marks every node of the trie at or below which a conjunction with these paths has two of them or more: there the
