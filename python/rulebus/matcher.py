@@ -131,7 +131,9 @@ class Matcher(_core.Matcher):
         >>> matcher.match({"id": 7})
         [7]
 
-        Raises `RuleSetError` with the error of every bad pattern; then nothing is changed.
+        Many patterns are read on as many threads as there are processors, without the interpreter.
+        COST: four to five microseconds of processor time a rule. Raises `RuleSetError` with the error of every
+        bad pattern; then nothing is changed.
         """
         try:
             given = rules if type(rules) is dict else dict(rules)

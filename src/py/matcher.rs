@@ -18,7 +18,7 @@ use pyo3::{
 };
 use rulebus_core::{
     pattern,
-    store::{RuleSet, Scratch, Snapshot},
+    store::{Change, Put, Refused, RuleId, RuleSet, Scratch, Snapshot},
     walk::Validation,
 };
 use std::cell::Cell;
@@ -159,25 +159,26 @@ impl Matcher {
     fn _put(&self, py: Python<'_>, name: Bound<'_, PyAny>, pattern: &Bound<'_, PyAny>) -> PyResult<()> {
         let limits = &self.options.pattern;
         let tree = Source::of(pattern, limits)?.read(limits).map_err(|error| pattern_err(py, &error))?;
-        self.names.put(py, &self.rules, vec![(Name::of(name)?, tree)])?.map_err(|error| capacity_err(py, error.to_string()))
+        let put = |replaces: &[Option<RuleId>]| {
+            let put = vec![Put { replaces: replaces[0], pattern: tree }];
+            self.rules.apply(Change { remove: vec![], put })
+        };
+        self.names.put(py, vec![Name::of(name)?], put)?.map_err(|error| capacity_err(py, error.to_string()))
     }
 
     fn _update<'py>(&self, rules: &Bound<'py, PyDict>) -> PyResult<()> {
         let (py, limits) = (rules.py(), &self.options.pattern);
         let items: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> = rules.iter().collect();
         let sources = items.iter().map(|(_, pattern)| Source::of(pattern, limits)).collect::<PyResult<Vec<_>>>()?;
-        let read: Vec<_> = py.detach(|| sources.into_iter().map(|source| source.read(limits)).collect());
-        let (mut good, mut bad) = (Vec::with_capacity(items.len()), Vec::new());
-        for ((name, _), result) in items.iter().zip(read) {
-            match result {
-                Ok(tree) => good.push((Name::of(name.clone())?, tree)),
-                Err(error) => bad.push((name.clone(), error)),
-            }
-        }
-        if !bad.is_empty() {
-            return Err(rule_set_err(py, bad));
-        }
-        self.names.put(py, &self.rules, good)?.map_err(|error| capacity_err(py, error.to_string()))
+        let read = py.detach(|| self.rules.read(&sources, |source| source.read(limits), 0));
+        drop(sources);
+        let draft = read.map_err(|refused| match refused {
+            Refused::Patterns(errors) => rule_set_err(py, errors.into_iter().map(|(at, error)| (items[at].0.clone(), error)).collect()),
+            Refused::Capacity(error) => capacity_err(py, error.to_string()),
+        })?;
+        let names = items.into_iter().map(|(name, _)| Name::of(name)).collect::<PyResult<Vec<_>>>()?;
+        let put = |replaces: &[Option<RuleId>]| self.rules.put_draft(draft, replaces);
+        self.names.put(py, names, put)?.map_err(|error| capacity_err(py, error.to_string()))
     }
 
     fn _remove(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<bool> {

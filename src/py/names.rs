@@ -15,7 +15,7 @@ use hashbrown::HashTable;
 use pyo3::{PyTraverseError, PyVisit, exceptions::PyRuntimeError, ffi, prelude::*, sync::MutexExt, types::PyList};
 use rulebus_core::{
     pattern::tree::Pattern,
-    store::{Applied, CapacityError, Change, PerProcess, Put, RuleId, RuleSet, Snapshot},
+    store::{Applied, CapacityError, Change, PerProcess, RuleId, RuleSet, Snapshot},
 };
 use std::{
     ptr::{self, NonNull},
@@ -142,16 +142,19 @@ impl Names {
         }
     }
 
-    /// Puts rules, whose names differ from one another, as one change.
-    pub fn put(&self, py: Python<'_>, rules: &RuleSet, new: Vec<(Name, Pattern)>) -> PyResult<Result<(), CapacityError>> {
-        let (mut names, mut patterns): (Vec<_>, Vec<_>) = new.into_iter().map(|(name, pattern)| (Some(name), pattern)).unzip();
+    /// Puts rules, whose names differ from one another, as one change; `apply` makes it, told which rules are replaced.
+    pub fn put(
+        &self,
+        py: Python<'_>,
+        names: Vec<Name>,
+        apply: impl FnOnce(&[Option<RuleId>]) -> Result<Applied, CapacityError> + Send,
+    ) -> PyResult<Result<(), CapacityError>> {
+        let (mut names, mut apply) = (names.into_iter().map(Some).collect::<Vec<_>>(), Some(apply));
         loop {
             let lookups = names.iter().flatten().map(|name| self.look_up(py, name)).collect::<PyResult<Vec<_>>>()?;
-            let put = || {
-                let patterns = std::mem::take(&mut patterns).into_iter().zip(&lookups);
-                let put = patterns.map(|(pattern, lookup)| Put { replaces: lookup.found, pattern }).collect();
-                rules.apply(Change { remove: vec![], put })
-            };
+            let replaces: Vec<Option<RuleId>> = lookups.iter().map(|lookup| lookup.found).collect();
+            // Called once: after it the loop ends.
+            let put = || apply.take().expect("not called before")(&replaces);
             let enter = |index: &mut Index, applied: Result<Applied, CapacityError>| {
                 let applied = applied?;
                 for ((lookup, id), name) in lookups.iter().zip(applied.ids).zip(&mut names) {

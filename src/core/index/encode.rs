@@ -2,8 +2,10 @@
 //! a million rules with the same pattern share one conjunction and cost a few bytes each.
 
 use super::{
+    once::Once,
     operands::{FALSE, NULL, OperandHasher, OperandId, OperandKind, Operands, TRUE},
     record::{Branch, Cond, ConjId, ConjRec, FieldRec, Form, HAS_OR, MANY_RULES, Op, Records, SHARES_ARRAYS},
+    segment::need,
 };
 use crate::map::Map;
 use crate::{
@@ -12,12 +14,7 @@ use crate::{
     pattern::tree::{AnythingBut, Field, Matcher, Number, Range, Text, Wildcard},
     value::ip::{Cidr, Ip},
 };
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-use std::{
-    hash::{BuildHasher, Hash},
-    sync::Arc,
-};
+use std::{hash::Hash, sync::Arc};
 
 /// The trie of a rule set under change: copied only when a path or a mark is really new, since snapshots share it.
 pub struct Paths {
@@ -48,6 +45,11 @@ impl Paths {
         }
     }
 
+    /// Adds the paths of another trie; returns by node there the node here.
+    pub fn absorb(&mut self, other: &PathTrie) -> Vec<PathId> {
+        self.trie.knows(other).unwrap_or_else(|| Arc::make_mut(&mut self.trie).absorb(other))
+    }
+
     fn share(&mut self, id: PathId) {
         if !self.trie.is_shared(id) {
             Arc::make_mut(&mut self.trie).set_shared(id);
@@ -62,17 +64,28 @@ pub struct Encoder {
     /// What was written.
     pub records: Records,
     /// By content, the numbers or places in `records`; so are the tables below.
-    ranges: HashTable<u32>,
-    wildcards: HashTable<u32>,
-    cidrs: HashTable<u32>,
-    lists: HashTable<u32>,
-    cond_lists: HashTable<u32>,
-    conjs: HashTable<ConjId>,
+    ranges: Once,
+    wildcards: Once,
+    cidrs: Once,
+    lists: Once,
+    cond_lists: Once,
+    conjs: Once,
     /// Rules of conjunctions that more than one rule has.
     shared: Map<ConjId, Vec<u32>>,
-    state: RandomState,
+    /// By path: what has to be known about its values (`segment::need`).
+    needs: Vec<u8>,
     /// The fields of the conjunction at hand.
     fields: Vec<FieldRec>,
+}
+
+/// What an encoder wrote.
+pub struct Encoded {
+    /// Texts, numbers, addresses.
+    pub operands: Operands,
+    /// The records.
+    pub records: Records,
+    /// By path: what verification has to know about its values.
+    pub needs: Vec<u8>,
 }
 
 impl Encoder {
@@ -81,16 +94,23 @@ impl Encoder {
         Self {
             operands: Operands::new(hasher),
             records: Records::default(),
-            ranges: HashTable::new(),
-            wildcards: HashTable::new(),
-            cidrs: HashTable::new(),
-            lists: HashTable::new(),
-            cond_lists: HashTable::new(),
-            conjs: HashTable::new(),
+            ranges: Once::default(),
+            wildcards: Once::default(),
+            cidrs: Once::default(),
+            lists: Once::default(),
+            cond_lists: Once::default(),
+            conjs: Once::default(),
             shared: Map::default(),
-            state: RandomState::default(),
+            needs: Vec::new(),
             fields: Vec::new(),
         }
+    }
+
+    /// Makes room for so many conjunctions.
+    pub fn reserve(&mut self, conjs: usize) {
+        self.conjs.reserve(conjs);
+        self.records.conjs.reserve(conjs);
+        self.records.fields.reserve(3 * conjs);
     }
 
     /// Writes a conjunction of rule `rule`, or finds the equal one; adds its paths to the paths.
@@ -114,7 +134,7 @@ impl Encoder {
     /// The conjunction without `$or` that has these fields, if there is one: it is the rule's from now on.
     pub(super) fn known(&mut self, fields: &[FieldRec], rule: u32) -> Option<ConjId> {
         let records = &self.records;
-        let conj = *self.conjs.find(self.state.hash_one(fields), |c| records.fields_of(&records.conjs[*c as usize]) == fields)?;
+        let conj = self.conjs.find(fields, |conj| records.fields_of(&records.conjs[conj as usize]) == fields)?;
         self.attach(conj, rule);
         Some(conj)
     }
@@ -143,15 +163,39 @@ impl Encoder {
         }
         records.conjs.push(ConjRec { fields: start, field_count, flags, groups: group_at, rules: rule });
         if flags & HAS_OR == 0 {
-            let (state, records) = (&self.state, &self.records);
-            let hash = |c: &ConjId| state.hash_one(records.fields_of(&records.conjs[*c as usize]));
-            self.conjs.insert_unique(state.hash_one(fields), conj, hash);
+            self.conjs.insert(fields, conj);
         }
         conj
     }
 
-    /// Writes the rule lists of shared conjunctions and gives everything back.
-    pub fn finish(mut self) -> (Operands, Records) {
+    /// Gives rule n the number `numbers[n]`.
+    pub fn renumber(&mut self, numbers: &[u32]) {
+        self.records.conjs.iter_mut().for_each(|conj| conj.rules = numbers[conj.rules as usize]);
+        self.shared.values_mut().flatten().for_each(|rule| *rule = numbers[*rule as usize]);
+    }
+
+    /// Gives path n the number `paths[n]`. Nothing may be written afterwards.
+    pub fn map_paths(&mut self, paths: &[PathId]) {
+        let records = &mut self.records;
+        records.fields.iter_mut().for_each(|field| *field = FieldRec::new(paths[field.path() as usize], field.form()));
+        for conj in &records.conjs {
+            let start = conj.fields as usize;
+            records.fields[start..start + conj.field_count as usize].sort_unstable_by_key(FieldRec::path);
+        }
+        let needs = std::mem::take(&mut self.needs);
+        needs.iter().zip(paths).for_each(|(bits, path)| self.need(*path, *bits));
+    }
+
+    /// Notes what has to be known about a path's values.
+    pub(super) fn need(&mut self, path: PathId, bits: u8) {
+        if self.needs.len() <= path as usize {
+            self.needs.resize(path as usize + 1, 0);
+        }
+        self.needs[path as usize] |= bits;
+    }
+
+    /// Writes the rule lists of shared conjunctions and gives everything back; `paths` is the number of all paths.
+    pub fn finish(mut self, paths: usize) -> Encoded {
         for (conj, mut rules) in std::mem::take(&mut self.shared) {
             rules.sort_unstable();
             rules.dedup();
@@ -167,21 +211,20 @@ impl Encoder {
         records.fields.shrink_to_fit();
         records.conds.shrink_to_fit();
         records.lists.shrink_to_fit();
-        (self.operands, self.records)
+        self.needs.resize(paths, 0);
+        Encoded { operands: self.operands, records: self.records, needs: self.needs }
     }
 
     /// A list of numbers, kept once; returns its place.
     pub fn list(&mut self, members: &[u32]) -> u32 {
-        let hash = self.state.hash_one(members);
         let records = &mut self.records;
-        if let Some(at) = self.lists.find(hash, |at| records.list(*at) == members) {
-            return *at;
+        if let Some(at) = self.lists.find(members, |at| records.list(at) == members) {
+            return at;
         }
         let at = records.lists.len() as u32;
         records.lists.push(members.len() as u32);
         records.lists.extend_from_slice(members);
-        let (state, records) = (&self.state, &self.records);
-        self.lists.insert_unique(hash, at, |at| state.hash_one(records.list(*at)));
+        self.lists.insert(members, at);
         at
     }
 
@@ -205,7 +248,14 @@ impl Encoder {
 
     fn field(&mut self, field: &Field, paths: &mut Paths) -> FieldRec {
         let path = paths.want(&field.path);
+        if let [one] = &field.matchers[..] {
+            let cond = self.cond(one);
+            self.need(path, need_of(cond, &self.operands, &self.records));
+            return FieldRec::new(path, Form::One(cond));
+        }
         let mut conds: Vec<Cond> = field.matchers.iter().map(|m| self.cond(m)).collect();
+        let needs = conds.iter().fold(0, |bits, cond| bits | need_of(*cond, &self.operands, &self.records));
+        self.need(path, needs);
         FieldRec::new(path, self.form(&mut conds))
     }
 
@@ -223,16 +273,14 @@ impl Encoder {
     }
 
     fn conds(&mut self, conds: &[Cond]) -> u32 {
-        let hash = self.state.hash_one(conds);
         let records = &mut self.records;
-        if let Some(at) = self.cond_lists.find(hash, |at| records.any(*at) == conds) {
-            return *at;
+        if let Some(at) = self.cond_lists.find(conds, |at| records.any(at) == conds) {
+            return at;
         }
         let at = records.conds.len() as u32;
         records.conds.push(Cond { op: Op::Exact, arg: conds.len() as u32 });
         records.conds.extend_from_slice(conds);
-        let (state, records) = (&self.state, &self.records);
-        self.cond_lists.insert_unique(hash, at, |at| state.hash_one(records.any(*at)));
+        self.cond_lists.insert(conds, at);
         at
     }
 
@@ -296,33 +344,47 @@ impl Encoder {
     }
 
     pub(super) fn wildcard(&mut self, wildcard: &Wildcard) -> u32 {
-        numbered(&mut self.wildcards, &self.state, &mut self.records.wildcards, wildcard)
+        numbered(&mut self.wildcards, &mut self.records.wildcards, wildcard)
     }
 
     pub(super) fn range(&mut self, range: &Range) -> u32 {
-        numbered(&mut self.ranges, &self.state, &mut self.records.ranges, range)
+        numbered(&mut self.ranges, &mut self.records.ranges, range)
     }
 
     pub(super) fn cidr(&mut self, cidr: &Cidr) -> u32 {
-        numbered(&mut self.cidrs, &self.state, &mut self.records.cidrs, cidr)
+        numbered(&mut self.cidrs, &mut self.records.cidrs, cidr)
     }
 }
 
-fn numbered<T: Clone + Eq + Hash>(known: &mut HashTable<u32>, state: &RandomState, list: &mut Vec<T>, item: &T) -> u32 {
-    let hash = state.hash_one(item);
-    if let Some(n) = known.find(hash, |n| list[*n as usize] == *item) {
-        return *n;
-    }
-    let n = list.len() as u32;
-    list.push(item.clone());
-    known.insert_unique(hash, n, |n| state.hash_one(&list[*n as usize]));
-    n
+fn numbered<T: Clone + Eq + Hash>(known: &mut Once, list: &mut Vec<T>, item: &T) -> u32 {
+    known.find(item, |n| list[n as usize] == *item).unwrap_or_else(|| {
+        let n = list.len() as u32;
+        list.push(item.clone());
+        known.insert(item, n);
+        n
+    })
 }
 
 fn gather_paths(groups: &[Vec<Branch>], records: &Records, ids: &mut Vec<PathId>) {
     for branch in groups.iter().flatten() {
         ids.extend(records.branch_fields(branch).iter().map(FieldRec::path));
         gather_paths(&branch.groups, records, ids);
+    }
+}
+
+/// What has to be known about a value to ask a condition.
+pub(super) fn need_of(cond: Cond, operands: &Operands, records: &Records) -> u8 {
+    let exact = |arg: u32| match operands.kind(arg) {
+        OperandKind::Number | OperandKind::NumberText => need::NUMBER,
+        OperandKind::String => need::STRING,
+        _ => 0,
+    };
+    match cond.op {
+        Op::Exact => exact(cond.arg),
+        Op::NotExact => records.list(cond.arg).iter().fold(0, |bits, arg| bits | exact(*arg)),
+        Op::Range => need::NUMBER,
+        Op::Ip | Op::Cidr => need::IP,
+        _ => 0,
     }
 }
 

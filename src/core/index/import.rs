@@ -1,18 +1,21 @@
-//! Copies conjunctions from a frozen segment into an encoder, number for number: what a merge does instead of reading
-//! rules back as patterns and writing them anew. The paths of both are those of one trie.
+//! Copies conjunctions that were written before into an encoder, number for number: what a merge of segments does instead
+//! of reading rules back as patterns, and how what several threads wrote comes together.
 //!
 //! COST: a conjunction costs its fields; every operand, range, wildcard and block is looked up once a segment.
 
 use super::{
-    encode::Encoder,
-    operands::NONE,
-    record::{Branch, Cond, ConjId, FieldRec, Form, Op, SHARES_ARRAYS},
-    segment::Segment,
+    encode::{Encoder, need_of},
+    operands::{NONE, Operands},
+    record::{Branch, Cond, ConjId, FieldRec, Form, Op, Records, SHARES_ARRAYS},
 };
+use crate::path::PathId;
 
-/// What of a segment was already copied.
+/// What was already copied of some records and their operands.
 pub struct Import<'a> {
-    from: &'a Segment,
+    records: &'a Records,
+    texts: &'a Operands,
+    /// By path there, the path here, unless they are the same.
+    paths: Option<&'a [PathId]>,
     /// By number there, the number here, or `NONE`; so are the lists below.
     operands: Vec<u32>,
     ranges: Vec<u32>,
@@ -26,11 +29,12 @@ pub struct Import<'a> {
 
 impl<'a> Import<'a> {
     /// Nothing was copied yet.
-    pub fn new(from: &'a Segment) -> Self {
-        let records = &from.records;
+    pub fn new(records: &'a Records, texts: &'a Operands, paths: Option<&'a [PathId]>) -> Self {
         Self {
-            from,
-            operands: vec![NONE; from.operands.len()],
+            records,
+            texts,
+            paths,
+            operands: vec![NONE; texts.len()],
             ranges: vec![NONE; records.ranges.len()],
             wildcards: vec![NONE; records.wildcards.len()],
             cidrs: vec![NONE; records.cidrs.len()],
@@ -48,11 +52,14 @@ impl<'a> Import<'a> {
             to.attach(known, rule);
             return known;
         }
-        let (from, mut fields) = (self.from, std::mem::take(&mut self.fields));
-        let rec = &from.records.conjs[conj as usize];
+        let (records, mut fields) = (self.records, std::mem::take(&mut self.fields));
+        let rec = &records.conjs[conj as usize];
         fields.clear();
-        fields.extend(from.records.fields_of(rec).iter().map(|f| self.field(f, to)));
-        let new = match from.records.groups_of(rec) {
+        fields.extend(records.fields_of(rec).iter().map(|f| self.field(f, to)));
+        if self.paths.is_some() {
+            fields.sort_unstable_by_key(FieldRec::path);
+        }
+        let new = match records.groups_of(rec) {
             Some(groups) => {
                 let groups = groups.iter().map(|group| self.group(group, to)).collect();
                 to.add(&fields, groups, rec.flags & SHARES_ARRAYS, rule)
@@ -65,9 +72,9 @@ impl<'a> Import<'a> {
     }
 
     fn group(&mut self, group: &[Branch], to: &mut Encoder) -> Vec<Branch> {
-        let from = self.from;
+        let records = self.records;
         let branch = |branch: &Branch| {
-            let fields: Vec<FieldRec> = from.records.branch_fields(branch).iter().map(|f| self.field(f, to)).collect();
+            let fields: Vec<FieldRec> = records.branch_fields(branch).iter().map(|f| self.field(f, to)).collect();
             let groups = branch.groups.iter().map(|g| self.group(g, to)).collect();
             to.branch(&fields, groups)
         };
@@ -75,19 +82,25 @@ impl<'a> Import<'a> {
     }
 
     fn field(&mut self, field: &FieldRec, to: &mut Encoder) -> FieldRec {
+        let (records, texts) = (self.records, self.texts);
+        let path = self.paths.map_or(field.path(), |paths| paths[field.path() as usize]);
         let form = match field.form() {
-            Form::One(cond) => Form::One(self.cond(cond, to)),
+            Form::One(cond) => {
+                to.need(path, need_of(cond, texts, records));
+                Form::One(self.cond(cond, to))
+            }
             _ => {
                 let mut conds = std::mem::take(&mut self.conds);
                 conds.clear();
-                self.from.records.each_cond(field, |cond| conds.push(cond));
+                records.each_cond(field, |cond| conds.push(cond));
+                to.need(path, conds.iter().fold(0, |bits, cond| bits | need_of(*cond, texts, records)));
                 conds.iter_mut().for_each(|cond| *cond = self.cond(*cond, to));
                 let form = to.form(&mut conds);
                 self.conds = conds;
                 form
             }
         };
-        FieldRec::new(field.path(), form)
+        FieldRec::new(path, form)
     }
 
     fn cond(&mut self, cond: Cond, to: &mut Encoder) -> Cond {
@@ -96,7 +109,7 @@ impl<'a> Import<'a> {
             Op::NotExact | Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard => {
                 let mut members = std::mem::take(&mut self.members);
                 members.clear();
-                for member in self.from.records.list(cond.arg) {
+                for member in self.records.list(cond.arg) {
                     members.push(if cond.op == Op::NotWildcard { self.wildcard(*member, to) } else { self.operand(*member, to) });
                 }
                 members.sort_unstable();
@@ -105,8 +118,8 @@ impl<'a> Import<'a> {
                 at
             }
             Op::Wildcard => self.wildcard(cond.arg, to),
-            Op::Range => once(&mut self.ranges, cond.arg, || to.range(&self.from.records.ranges[cond.arg as usize])),
-            Op::Cidr => once(&mut self.cidrs, cond.arg, || to.cidr(&self.from.records.cidrs[cond.arg as usize])),
+            Op::Range => once(&mut self.ranges, cond.arg, || to.range(&self.records.ranges[cond.arg as usize])),
+            Op::Cidr => once(&mut self.cidrs, cond.arg, || to.cidr(&self.records.cidrs[cond.arg as usize])),
             Op::Exact | Op::Ip | Op::IgnoreCase | Op::Prefix | Op::PrefixIgnoreCase | Op::Suffix | Op::SuffixIgnoreCase => {
                 self.operand(cond.arg, to)
             }
@@ -115,12 +128,12 @@ impl<'a> Import<'a> {
     }
 
     fn operand(&mut self, operand: u32, to: &mut Encoder) -> u32 {
-        let from = &self.from.operands;
-        once(&mut self.operands, operand, || to.operands.intern(from.kind(operand), from.bytes(operand)))
+        let texts = self.texts;
+        once(&mut self.operands, operand, || to.operands.intern(texts.kind(operand), texts.bytes(operand)))
     }
 
     fn wildcard(&mut self, wildcard: u32, to: &mut Encoder) -> u32 {
-        once(&mut self.wildcards, wildcard, || to.wildcard(&self.from.records.wildcards[wildcard as usize]))
+        once(&mut self.wildcards, wildcard, || to.wildcard(&self.records.wildcards[wildcard as usize]))
     }
 }
 

@@ -13,6 +13,7 @@ pub mod decode;
 pub mod encode;
 pub mod import;
 pub mod list;
+pub mod once;
 pub mod operands;
 pub mod range;
 pub mod record;

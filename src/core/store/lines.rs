@@ -3,6 +3,7 @@
 
 use super::{
     RuleId,
+    ruleset::processors,
     snapshot::{Scratch, Snapshot},
 };
 use crate::{
@@ -113,10 +114,7 @@ fn add(counts: &mut Vec<u64>, more: impl Iterator<Item = (RuleId, u64)>) {
 
 /// Runs `work` over the pieces of the buffer (with each piece's place) and returns the results in order.
 fn run<T: Send>(buffer: &[u8], threads: usize, work: impl Fn(&[u8], usize, &mut Scratch) -> T + Sync) -> Vec<T> {
-    let threads = match threads {
-        0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
-        n => n,
-    };
+    let threads = processors(threads);
     let pieces = cut(buffer);
     if threads == 1 || pieces.len() < 2 {
         let mut scratch = Scratch::default();

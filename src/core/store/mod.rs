@@ -5,15 +5,18 @@
 //! `ruleset` runs them). A rule that is removed or replaced only gets the version at which it died; readers of older
 //! snapshots still see it.
 
-mod build;
+mod draft;
 mod lines;
 mod process;
+mod read;
 mod ruleset;
 mod snapshot;
 mod writer;
 
+pub use draft::Draft;
 pub use lines::{Counts, LineError, Lines};
 pub use process::{Owned, PerProcess};
+pub use read::Refused;
 pub use ruleset::{Applied, CapacityError, Change, Put, RuleSet, Work};
 pub use snapshot::{Scratch, Snapshot, Stats};
 

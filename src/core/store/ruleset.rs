@@ -7,20 +7,20 @@
 
 use super::{
     RuleId,
-    build::{RuleSource, build, merge},
+    draft::{Draft, merge},
     process::{Owned, PerProcess},
+    read::{self, Refused},
     snapshot::Snapshot,
     writer::{Due, Task, Writer},
 };
 use crate::{
     index::{
-        encode::Paths,
         operands::OperandHasher,
         record::MAX_PATHS,
         segment::{ALIVE, Segment},
     },
     limits::EventLimits,
-    map::Map,
+    map::{Map, Set},
     path::PathTrie,
     pattern::tree::Pattern,
 };
@@ -33,6 +33,8 @@ use std::{
 
 /// Versions and places in the order are 32 bits; before they run out everything is rebuilt and counted anew.
 const LAST_NUMBER: u32 = ALIVE - 2;
+/// So many rules are placed by more than one thread.
+const MANY: usize = 16_384;
 /// Turns that a background thread leaves to readers of what it replaced, so that it drops it and none of them.
 const TURNS: usize = 1000;
 
@@ -154,54 +156,47 @@ impl RuleSet {
         let shared = &self.shared;
         let desk = shared.desk();
         let mut writer = desk.lock();
-        let writer = &mut *writer;
-        let mut paths = Paths::new(shared.current.load().trie().clone());
-        let names: usize = change.put.iter().map(|p| count_segments(&p.pattern)).sum();
-        if paths.trie().len() + names > MAX_PATHS && paths.trie().len() + count_new_paths(&change.put, paths.trie()) > MAX_PATHS {
-            return Err(CapacityError::TooManyPaths);
-        }
-        if writer.version >= LAST_NUMBER || writer.next_order as usize + change.put.len() >= LAST_NUMBER as usize {
-            writer.give_up(None);
-            let mut merged = shared.merge(&writer.begin(0..writer.segments.len()), paths.trie().len());
-            writer.give_up(None);
-            writer.renumber(&mut merged);
-        }
-        let version = writer.version + 1;
-        writer.generation += 1;
-
-        let mut died: Vec<u64> = change.remove.into_iter().filter_map(|id| writer.retire(id)).collect();
-        let mut ids = Vec::with_capacity(change.put.len());
-        let mut sources: Vec<RuleSource> = Vec::with_capacity(change.put.len());
+        let mut draft = Draft::new(shared.hasher.clone(), shared.current.load().trie().clone());
+        draft.has_room_for(change.put.iter().map(|put| &put.pattern))?;
         // A rule replaced twice in one change: the last pattern counts.
-        let mut replaced: Map<RuleId, usize> = Map::default();
-        for Put { replaces, pattern } in change.put {
-            if let Some(at) = replaces.and_then(|id| replaced.get(&id)) {
-                ids.push(sources[*at].key as RuleId);
-                sources[*at].pattern = pattern;
-                continue;
+        let mut last: Map<RuleId, usize> = Map::default();
+        let gone: Set<RuleId> = if change.put.is_empty() { Set::default() } else { change.remove.iter().copied().collect() };
+        let living = |id: &RuleId| writer.key(*id).is_some() && !gone.contains(id);
+        let replaces: Vec<Option<RuleId>> = change.put.iter().map(|put| put.replaces.filter(living)).collect();
+        replaces.iter().enumerate().for_each(|(at, id)| last.extend(id.map(|id| (id, at))));
+        let counts = |at: usize| replaces[at].is_none_or(|id| last[&id] == at);
+        for (at, put) in change.put.into_iter().enumerate() {
+            if counts(at) {
+                draft.push(put.pattern);
             }
-            let known = replaces.and_then(|id| writer.key(id));
-            let key = known.unwrap_or_else(|| writer.number());
-            if known.is_some() {
-                died.push(key);
-                replaced.insert(key as RuleId, sources.len());
-            }
-            ids.push(key as RuleId);
-            sources.push(RuleSource { key, pattern });
         }
-        died.into_iter().for_each(|key| writer.bury(key, version));
-        writer.version = version;
-        sources.sort_unstable_by_key(|s| s.key);
-        if !sources.is_empty() {
-            writer.add(build(sources.into_iter(), &shared.hasher, &mut paths));
-        }
-        let task = shared.tidy(writer, &paths);
-        shared.publish(writer, paths.trie());
-        let applied = Applied { ids, released: writer.release(), generation: writer.generation };
-        if let Some(task) = task {
-            Shared::start(shared, &desk, task, writer);
-        }
+        let kept: Vec<Option<RuleId>> = (0..replaces.len()).filter(|at| counts(*at)).map(|at| replaces[at]).collect();
+        let mut applied = shared.enter_change(&desk, &mut writer, change.remove, &kept, draft);
+        // Back to one number for each put.
+        let mut new = applied.ids.into_iter();
+        let ids = replaces.iter().enumerate().map(|(at, id)| if counts(at) { new.next() } else { *id });
+        applied.ids = ids.map(|id| id.expect("a number for each rule")).collect();
         Ok(applied)
+    }
+
+    /// Reads many patterns, on several threads (0 = as many as there are processors), for `put_draft`. All bad ones are
+    /// reported, by their index.
+    pub fn read<S: Sync, E: Send>(
+        &self,
+        sources: &[S],
+        pattern: impl Fn(&S) -> Result<Pattern, E> + Sync,
+        threads: usize,
+    ) -> Result<Draft, Refused<E>> {
+        read::read(sources, pattern, &self.shared.hasher, threads)
+    }
+
+    /// Puts rules that were read for this set as one change. `replaces` says for each which it replaces, each at most once.
+    pub fn put_draft(&self, mut draft: Draft, replaces: &[Option<RuleId>]) -> Result<Applied, CapacityError> {
+        let shared = &self.shared;
+        let desk = shared.desk();
+        let mut writer = desk.lock();
+        draft.join(shared.current.load().trie())?;
+        Ok(shared.enter_change(&desk, &mut writer, vec![], replaces, draft))
     }
 
     /// Merges everything into one segment, in the calling thread. Changes and readers go on meanwhile.
@@ -242,29 +237,68 @@ impl Shared {
         self.desk.get(|| Desk { writer: Mutex::new(Writer::of(&self.current.load())), merged: Condvar::new() })
     }
 
+    /// A change whose rules are written down, with the trie of this set: the rest cannot fail.
+    fn enter_change(
+        self: &Arc<Self>,
+        desk: &Arc<Owned<Desk>>,
+        writer: &mut Writer,
+        remove: Vec<RuleId>,
+        replaces: &[Option<RuleId>],
+        draft: Draft,
+    ) -> Applied {
+        let trie = draft.trie().clone();
+        if writer.version >= LAST_NUMBER || writer.next_order as usize + replaces.len() >= LAST_NUMBER as usize {
+            writer.give_up(None);
+            let task = writer.begin(0..writer.segments.len());
+            let mut merged = self.merge(&task);
+            writer.give_up(None);
+            writer.renumber(&mut merged);
+        }
+        let version = writer.version + 1;
+        writer.generation += 1;
+        let mut died: Vec<u64> = remove.into_iter().filter_map(|id| writer.retire(id)).collect();
+        let replaced = |writer: &Writer, id: Option<RuleId>| id.and_then(|id| writer.key(id));
+        died.extend(replaces.iter().filter_map(|id| replaced(writer, *id)));
+        let keys: Vec<u64> = replaces.iter().map(|id| replaced(writer, *id).unwrap_or_else(|| writer.number())).collect();
+        let ids = keys.iter().map(|key| *key as RuleId).collect();
+        died.into_iter().for_each(|key| writer.bury(key, version));
+        writer.version = version;
+        if !keys.is_empty() {
+            let threads = if keys.len() < MANY { 1 } else { processors(0) };
+            writer.add(draft.finish(keys, threads));
+        }
+        let task = self.tidy(writer, &trie);
+        self.publish(writer, &trie);
+        let applied = Applied { ids, released: writer.release(), generation: writer.generation };
+        if let Some(task) = task {
+            Self::start(self, desk, task, writer);
+        }
+        applied
+    }
+
     /// Merges what is due at once; what is due for a job is returned.
-    fn tidy(&self, writer: &mut Writer, paths: &Paths) -> Option<Task> {
+    fn tidy(&self, writer: &mut Writer, trie: &Arc<PathTrie>) -> Option<Task> {
         match writer.due() {
             Due::Nothing => None,
             Due::AtOnce(range) => {
                 let task = writer.begin(range);
-                self.merge_at_once(writer, &task, paths.trie().len());
+                self.merge_at_once(writer, &task, trie);
                 None
             }
             Due::Job(range) => Some(writer.begin(range)),
         }
     }
 
-    fn merge_at_once(&self, writer: &mut Writer, task: &Task, paths: usize) {
-        let merged = self.merge(task, paths);
+    fn merge_at_once(&self, writer: &mut Writer, task: &Task, trie: &Arc<PathTrie>) {
+        let merged = merge(&task.segments, task.version, &self.hasher, trie);
         let rules = merged.as_ref().map_or(0, |segment| segment.rules.len() as u64);
         writer.rebuilt_at_once += rules;
         writer.most_at_once = writer.most_at_once.max(rules);
         writer.finish(task.number, merged);
     }
 
-    fn merge(&self, task: &Task, paths: usize) -> Option<Segment> {
-        merge(&task.segments, task.version, &self.hasher, paths)
+    fn merge(&self, task: &Task) -> Option<Segment> {
+        merge(&task.segments, task.version, &self.hasher, self.current.load().trie())
     }
 
     fn publish(&self, writer: &mut Writer, trie: &Arc<PathTrie>) {
@@ -283,7 +317,7 @@ impl Shared {
             writer.give_up(Some(number));
             if let Due::Job(range) | Due::AtOnce(range) = writer.due() {
                 let (task, trie) = (writer.begin(range), shared.current.load().trie().clone());
-                shared.merge_at_once(writer, &task, trie.len());
+                shared.merge_at_once(writer, &task, &trie);
                 shared.publish(writer, &trie);
             }
         }
@@ -297,7 +331,7 @@ impl Shared {
         if writer.finish(task.number, merged) {
             writer.rebuilt_by_jobs += rules;
             let trie = self.current.load().trie().clone();
-            next = self.tidy(&mut writer, &Paths::new(trie.clone()));
+            next = self.tidy(&mut writer, &trie);
             self.publish(&mut writer, &trie);
         }
         drop(writer);
@@ -312,8 +346,8 @@ fn work(shared: &Weak<Shared>, desk: &Desk, first: Task, hasher: &OperandHasher)
     while let Some(task) = next {
         // Should this thread panic, nobody may wait for it.
         let claim = Claim { desk, number: task.number };
-        let Some(paths) = shared.upgrade().map(|shared| shared.current.load().trie().len()) else { return };
-        let merged = merge(&task.segments, task.version, hasher, paths);
+        let Some(trie) = shared.upgrade().map(|shared| shared.current.load().trie().clone()) else { return };
+        let merged = merge(&task.segments, task.version, hasher, &trie);
         let Some(shared) = shared.upgrade() else { return };
         let old;
         (old, next) = shared.enter(desk, task, merged);
@@ -328,6 +362,11 @@ fn work(shared: &Weak<Shared>, desk: &Desk, first: Task, hasher: &OperandHasher)
     }
 }
 
+/// So many threads, or as many as there are processors.
+pub(super) fn processors(threads: usize) -> usize {
+    if threads == 0 { thread::available_parallelism().map_or(1, |n| n.get()) } else { threads }
+}
+
 /// A job that is given up unless it was finished.
 struct Claim<'a> {
     desk: &'a Desk,
@@ -339,42 +378,4 @@ impl Drop for Claim<'_> {
         self.desk.lock().give_up(Some(self.number));
         self.desk.merged.notify_all();
     }
-}
-
-/// Upper bound of the trie nodes that a pattern adds.
-fn count_segments(pattern: &Pattern) -> usize {
-    use crate::pattern::tree::Item;
-    fn count(items: &[Item]) -> usize {
-        items
-            .iter()
-            .map(|item| match item {
-                Item::Field(field) => 1 + field.path.iter().filter(|b| **b == b'.').count(),
-                Item::Or(alternatives) => alternatives.iter().map(|a| count(a)).sum(),
-            })
-            .sum()
-    }
-    count(&pattern.items)
-}
-
-/// The trie nodes that patterns really add; asked only when the upper bound is too high, which repeated paths make it.
-#[cold]
-fn count_new_paths(put: &[Put], trie: &PathTrie) -> usize {
-    use crate::pattern::tree::Item;
-    fn add(items: &[Item], known: &PathTrie, new: &mut PathTrie) {
-        for item in items {
-            match item {
-                Item::Field(field) if known.find(&field.path).is_none() => {
-                    if new.len() <= MAX_PATHS {
-                        new.intern(&field.path);
-                    }
-                }
-                Item::Field(_) => {}
-                Item::Or(alternatives) => alternatives.iter().for_each(|a| add(a, known, new)),
-            }
-        }
-    }
-    let mut new = PathTrie::new();
-    put.iter().for_each(|p| add(&p.pattern.items, trie, &mut new));
-    // Nodes that only lead to new paths may be known already; counting them again errs on the safe side.
-    new.len() - 1
 }
