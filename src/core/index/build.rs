@@ -13,14 +13,15 @@ use super::{
     list::{ListIndex, SHORT},
     operands::{OperandKind, Operands},
     range::RangeIndex,
-    record::{Branch, Cond, ConjId, FieldRec, Form, Op, Records, Target},
+    record::{Access, Branch, Cond, ConjId, FieldRec, Form, Op, Records, Share, Target},
     segment::{ALIVE, Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN, Node, RuleRec, Segment, need, push_run},
+    skew::Skew,
     table::{DispatchTable, NodeId},
     wildcard::WildcardIndex,
 };
 use crate::map::Map;
 use crate::{path::PathId, pattern::tree::Pattern, value::fold};
-use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, atomic::AtomicU32};
 
 /// A run up to this length is verified rather than divided.
 const RUN: usize = 8;
@@ -63,7 +64,16 @@ impl Placement {
     }
 }
 
-/// The conditions under which a conjunction is placed, and how many copies of it there will be.
+/// Where some members go.
+#[derive(Default)]
+struct Choices {
+    placed: Vec<Choice>,
+    /// By member: how it is found, and the estimated share of events that satisfy that.
+    found: Vec<(Access, Share)>,
+    residual: Vec<ConjId>,
+}
+
+/// A condition under which a conjunction is placed, and how many copies of it there will be.
 struct Choice {
     conj: ConjId,
     path: PathId,
@@ -73,6 +83,7 @@ struct Choice {
 
 /// The indexes under construction; becomes the segment.
 pub struct IndexBuilder {
+    skew: Option<Arc<Skew>>,
     operands: Operands,
     records: Records,
     entries: Vec<(NodeId, PathId, u32, Target)>,
@@ -88,9 +99,10 @@ pub struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// From finished records.
-    pub fn new(encoded: Encoded) -> Self {
+    /// From finished records, and what is known of events.
+    pub fn new(encoded: Encoded, skew: Option<Arc<Skew>>) -> Self {
         Self {
+            skew,
             operands: encoded.operands,
             records: encoded.records,
             needs: encoded.needs,
@@ -145,12 +157,17 @@ impl IndexBuilder {
         self.nodes.push(Node { residual: NO_RUN, ..Node::default() });
         let census = Census::new(members.iter().map(|m| m.conj), &self.records, self.operands.len(), used);
         let (mut placements, mut residual) = (Vec::with_capacity(members.len()), Vec::new());
-        for (choices, mut left) in self.choices(members, &census, used, threads) {
-            for Choice { conj, path, cond, copies } in choices {
+        let mut at = 0;
+        for mut choices in self.choices(members, &census, used, threads) {
+            for Choice { conj, path, cond, copies } in choices.placed {
                 let (op, arg) = self.placement(cond);
                 placements.push(Placement::new(path, op, arg, conj, copies));
             }
-            residual.append(&mut left);
+            for (access, share) in choices.found {
+                self.note_access(members[at], used.is_empty(), access, share);
+                at += 1;
+            }
+            residual.append(&mut choices.residual);
         }
         drop(census);
         sort(&mut placements, threads);
@@ -162,15 +179,17 @@ impl IndexBuilder {
     }
 
     /// Where the members go, and which go nowhere; in pieces, in the order of the members.
-    fn choices(&self, members: &[Member], census: &Census, used: &[PathId], threads: usize) -> Vec<(Vec<Choice>, Vec<ConjId>)> {
+    fn choices(&self, members: &[Member], census: &Census, used: &[PathId], threads: usize) -> Vec<Choices> {
         let choose = |members: &[Member]| {
-            let (mut choices, mut residual) = (Vec::with_capacity(members.len()), Vec::new());
+            let mut choices = Choices { placed: Vec::with_capacity(members.len()), ..Choices::default() };
             for member in members {
-                if !self.choose(*member, census, used, &mut choices) {
-                    residual.push(member.conj);
+                let found = self.choose(*member, census, used, &mut choices.placed);
+                if found.0 == Access::Nothing {
+                    choices.residual.push(member.conj);
                 }
+                choices.found.push(found);
             }
-            (choices, residual)
+            choices
         };
         if threads <= 1 || members.len() < MANY {
             return vec![choose(members)];
@@ -191,23 +210,35 @@ impl IndexBuilder {
         })
     }
 
-    /// Chooses the best field of a conjunction and adds a choice for each of its conditions.
-    fn choose(&self, member: Member, census: &Census, used: &[PathId], out: &mut Vec<Choice>) -> bool {
-        let (records, operands) = (&self.records, &self.operands);
-        let text_len = |arg: u32| operands.bytes(arg).len();
+    /// Notes how a conjunction is found at the root, and for how many events it is a candidate in the end: each of its
+    /// copies is divided further by itself.
+    fn note_access(&mut self, member: Member, root: bool, access: Access, share: Share) {
+        if root {
+            self.records.set_access(member.conj, access);
+        }
+        let share = if member.copies == 1 { share.get() } else { share.get().powf(1.0 / f64::from(member.copies)) };
+        let rec = &mut self.records.conjs[member.conj as usize];
+        rec.share = Share::new(rec.share.get() * share);
+    }
+
+    /// Chooses the best field of a conjunction and adds a choice for each of its conditions; nothing, if none is worth it.
+    fn choose(&self, member: Member, census: &Census, used: &[PathId], out: &mut Vec<Choice>) -> (Access, Share) {
+        let records = &self.records;
         let rec = &records.conjs[member.conj as usize];
         // At the root every conjunction has to go somewhere that its events reach; below, an unselective field is not worth a copy.
         let root = used.is_empty();
         let limit = if root { usize::MAX } else { (MAX_COPIES / member.copies).max(1) as usize };
         let fields = records.fields_of(rec);
         let mut best: Option<(f64, &[FieldRec])> = None;
+        let mut access = Access::Field(0);
         for (at, field) in fields.iter().enumerate() {
             if used.contains(&field.path()) || records.may_be_absent(field) || records.cond_count(field) > limit {
                 continue;
             }
-            let score = census.score(field, records, &text_len);
+            let score = census.score(field, records, &self.operands, self.skew.as_deref());
             if best.as_ref().is_none_or(|(s, _)| score < *s) {
                 best = Some((score, &fields[at..at + 1]));
+                access = Access::Field(at as u32);
             }
         }
         let mut of_groups = Vec::new();
@@ -226,15 +257,17 @@ impl IndexBuilder {
             }
             if !of_groups.is_empty() {
                 best = Some((least, &of_groups));
+                access = Access::Groups;
             }
         }
         // Only absence can be asked for: at the root and without arrays in play that is a condition like any other.
         if root && best.is_none() && rec.flags == rec.flags & super::record::MANY_RULES && rec.field_count == 1 {
             best = Some((0.9, fields));
         }
-        let Some((score, chosen)) = best else { return false };
+        let nothing = (Access::Nothing, Share::default());
+        let Some((score, chosen)) = best else { return nothing };
         if !root && score > UNSELECTIVE {
-            return false;
+            return nothing;
         }
         let start = out.len();
         for field in chosen {
@@ -242,12 +275,11 @@ impl IndexBuilder {
         }
         let copies = member.copies.saturating_mul((out.len() - start) as u32);
         out[start..].iter_mut().for_each(|choice| choice.copies = copies);
-        true
+        (access, Share::new(score))
     }
 
     /// The best field of every alternative of an `$or` group, if each has one that a value must satisfy.
     fn score_group(&self, group: &[Branch], census: &Census, fields: &mut Vec<FieldRec>) -> Option<f64> {
-        let text_len = |arg: u32| self.operands.bytes(arg).len();
         let mut sum = 0.0;
         for branch in group {
             let mut best: Option<(f64, Vec<FieldRec>)> = None;
@@ -255,7 +287,7 @@ impl IndexBuilder {
                 if self.records.may_be_absent(field) {
                     continue;
                 }
-                let score = census.score(field, &self.records, &text_len);
+                let score = census.score(field, &self.records, &self.operands, self.skew.as_deref());
                 if best.as_ref().is_none_or(|(s, _)| score < *s) {
                     best = Some((score, vec![*field]));
                 }

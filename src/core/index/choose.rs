@@ -3,9 +3,13 @@
 //!
 //! The index sees rules, not events, so it estimates: a value met often among rules is met often among events, and a
 //! path with many different values is an identifier of which any event has one. Exact values on such a path win;
-//! ranges, wildcards and mere presence come after.
+//! ranges, wildcards and mere presence come after. Where a sample of events was counted, it corrects the estimates.
 
-use super::record::{Cond, ConjId, FieldRec, Op, Records};
+use super::{
+    operands::Operands,
+    record::{Cond, ConjId, FieldRec, Op, Records},
+    skew::Skew,
+};
 use crate::map::Map;
 use crate::path::PathId;
 
@@ -103,7 +107,13 @@ impl Census {
     }
 
     /// Estimated share of events that satisfy a condition.
-    fn share(&self, path: PathId, cond: Cond, records: &Records, text_len: &impl Fn(u32) -> usize) -> f64 {
+    fn share(&self, path: PathId, cond: Cond, records: &Records, operands: &Operands, skew: Option<&Skew>) -> f64 {
+        let estimate = self.estimate(path, cond, records, operands);
+        skew.map_or(estimate, |skew| skew.share(path, cond, operands, estimate))
+    }
+
+    /// The same, from the rules alone.
+    fn estimate(&self, path: PathId, cond: Cond, records: &Records, operands: &Operands) -> f64 {
         let known = || {
             let key = path_key(path, cond);
             let count = self.seen(path, cond, key) as f64;
@@ -115,7 +125,7 @@ impl Census {
             Op::IgnoreCase => known() * 1.1,
             // An affix of one character meets one value in about 16, whatever the rules say.
             Op::Prefix | Op::PrefixIgnoreCase | Op::Suffix | Op::SuffixIgnoreCase => {
-                (known() * 1.2).max(0.5f64.powi(4 * text_len(cond.arg).min(8) as i32)).min(0.9)
+                (known() * 1.2).max(0.5f64.powi(4 * operands.bytes(cond.arg).len().min(8) as i32)).min(0.9)
             }
             Op::Wildcard => (known() * 1.5).max(0.01),
             Op::Range => {
@@ -134,9 +144,9 @@ impl Census {
     }
 
     /// Estimated share of events that satisfy a field.
-    pub fn score(&self, field: &FieldRec, records: &Records, text_len: &impl Fn(u32) -> usize) -> f64 {
+    pub fn score(&self, field: &FieldRec, records: &Records, operands: &Operands, skew: Option<&Skew>) -> f64 {
         let mut sum = 0.0;
-        records.each_cond(field, |cond| sum += self.share(field.path(), cond, records, text_len));
+        records.each_cond(field, |cond| sum += self.share(field.path(), cond, records, operands, skew));
         sum
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     once::Once,
     operands::{FALSE, NULL, OperandHasher, OperandId, OperandKind, Operands, TRUE},
-    record::{Branch, Cond, ConjId, ConjRec, FieldRec, Form, HAS_OR, MANY_RULES, Op, Records, SHARES_ARRAYS},
+    record::{Branch, Cond, ConjId, ConjRec, FieldRec, Form, HAS_OR, MANY_RULES, Op, Records, SHARES_ARRAYS, Share},
     segment::need,
 };
 use crate::map::Map;
@@ -161,7 +161,7 @@ impl Encoder {
             group_at = records.groups.len() as u32;
             records.groups.push(groups);
         }
-        records.conjs.push(ConjRec { fields: start, field_count, flags, groups: group_at, rules: rule });
+        records.conjs.push(ConjRec { fields: start, field_count, flags, share: Share::default(), groups: group_at, rules: rule });
         if flags & HAS_OR == 0 {
             self.conjs.insert(fields, conj);
         }

@@ -18,5 +18,6 @@ pub mod operands;
 pub mod range;
 pub mod record;
 pub mod segment;
+pub mod skew;
 pub mod table;
 pub mod wildcard;

@@ -86,7 +86,12 @@ impl PathTrie {
             // A node stands after the node above it.
             let (parent, segment) = (here[other.parent(id) as usize], other.segment(id));
             let node = self.child(parent, segment).unwrap_or_else(|| self.add(parent, segment));
-            self.nodes[node as usize].flags |= other.nodes[id as usize].flags & (WANTED | SHARED);
+            if other.is_wanted(id) {
+                self.set_wanted(node);
+            }
+            if other.is_shared(id) {
+                self.set_shared(node);
+            }
             here[id as usize] = node;
         }
         here
@@ -97,8 +102,7 @@ impl PathTrie {
         let mut here = vec![super::ROOT; other.len()];
         for id in 1..other.len() as PathId {
             let node = self.child(here[other.parent(id) as usize], other.segment(id))?;
-            let marks = other.nodes[id as usize].flags & (WANTED | SHARED);
-            if self.nodes[node as usize].flags & marks != marks {
+            if other.is_wanted(id) > self.is_wanted(node) || other.is_shared(id) > self.is_shared(node) {
                 return None;
             }
             here[id as usize] = node;

@@ -1,7 +1,7 @@
 //! Rules on their way into a segment: written down, not yet placed. They come from patterns, from other segments (a
 //! merge), or from the pieces that several threads wrote.
 
-use super::CapacityError;
+use super::{CapacityError, writer::Task};
 use crate::map::Map;
 use crate::{
     compile::resolve,
@@ -12,6 +12,7 @@ use crate::{
         operands::OperandHasher,
         record::MAX_PATHS,
         segment::{MANY_CONJUNCTIONS, RuleRec, Segment},
+        skew::Skew,
     },
     path::PathTrie,
     pattern::tree::{Item, Pattern},
@@ -133,14 +134,14 @@ impl Draft {
         Ok(())
     }
 
-    /// Places the rules, which have these keys.
-    pub(super) fn finish(mut self, mut keys: Vec<u64>, threads: usize) -> Segment {
+    /// Places the rules, which have these keys; `skew` is what is known of events.
+    pub(super) fn finish(mut self, mut keys: Vec<u64>, skew: Option<Arc<Skew>>, threads: usize) -> Segment {
         if !keys.is_sorted() {
             self.sort(&mut keys);
         }
         let rules = keys.into_iter().zip(self.rules).map(|(key, conj)| RuleRec { key, conj }).collect();
         let encoded = self.encoder.finish(self.paths.trie().len());
-        IndexBuilder::new(encoded).finish(rules, self.sources, threads)
+        IndexBuilder::new(encoded, skew).finish(rules, self.sources, threads)
     }
 
     /// Puts the rules into the order of their keys.
@@ -156,9 +157,9 @@ impl Draft {
     }
 }
 
-/// Builds a segment of the rules of some segments that live at `version`; `None` if there is none. `trie` is that of all
-/// of them.
-pub fn merge(segments: &[Arc<Segment>], version: u32, hasher: &OperandHasher, trie: &Arc<PathTrie>) -> Option<Segment> {
+/// Builds a segment of the rules that live at the version of a task; `None` if there is none. `trie` is that of all of them.
+pub fn merge(task: &Task, hasher: &OperandHasher, trie: &Arc<PathTrie>, skew: Option<Arc<Skew>>) -> Option<Segment> {
+    let (segments, version) = (&task.segments, task.version);
     let mut living: Vec<(u64, u32, u32)> = Vec::new();
     for (at, segment) in segments.iter().enumerate() {
         let rules = (0..segment.rules.len() as u32).filter(|rule| segment.alive(*rule, version));
@@ -174,7 +175,7 @@ pub fn merge(segments: &[Arc<Segment>], version: u32, hasher: &OperandHasher, tr
     let mut imports: Vec<Import<'_>> = segments.iter().map(|s| Import::new(&s.records, &s.operands, None)).collect();
     living.iter().for_each(|(_, at, rule)| draft.copy(&segments[*at as usize], *rule, &mut imports[*at as usize]));
     drop(imports);
-    Some(draft.finish(living.into_iter().map(|(key, ..)| key).collect(), 1))
+    Some(draft.finish(living.into_iter().map(|(key, ..)| key).collect(), skew, 1))
 }
 
 /// Upper bound of the trie nodes that items add.

@@ -48,6 +48,13 @@ pub struct Counts {
     pub errors: Vec<LineError>,
 }
 
+/// No rule matches the line.
+pub const NO_MATCH: u8 = 0;
+/// Some rule matches it.
+pub const MATCH: u8 = 1;
+/// It is no event.
+pub const NO_EVENT: u8 = 255;
+
 /// Size of a piece: large enough to make taking one cheap, small enough to divide the work evenly.
 const PIECE: usize = 256 << 10;
 
@@ -78,6 +85,18 @@ impl Snapshot {
             all.rules.extend(part.rules);
         }
         all
+    }
+
+    /// Says of every line whether any rule matches it: `NO_MATCH`, `MATCH` or `NO_EVENT`.
+    pub fn any_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Vec<u8> {
+        let parts = run(buffer, threads, |piece, _, scratch| {
+            let answer = |(_, line)| match self.match_any(line, level, scratch) {
+                Ok(any) => any as u8,
+                Err(_) => NO_EVENT,
+            };
+            lines::lines(piece).map(answer).collect::<Vec<u8>>()
+        });
+        parts.concat()
     }
 
     /// Counts the matches of every line, building no lists.

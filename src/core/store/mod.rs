@@ -5,6 +5,7 @@
 //! `ruleset` runs them). A rule that is removed or replaced only gets the version at which it died; readers of older
 //! snapshots still see it.
 
+mod costs;
 mod draft;
 mod lines;
 mod process;
@@ -13,8 +14,9 @@ mod ruleset;
 mod snapshot;
 mod writer;
 
+pub use costs::Cost;
 pub use draft::Draft;
-pub use lines::{Counts, LineError, Lines};
+pub use lines::{Counts, LineError, Lines, MATCH, NO_EVENT, NO_MATCH};
 pub use process::{Owned, PerProcess};
 pub use read::Refused;
 pub use ruleset::{Applied, CapacityError, Change, Put, RuleSet, Work};

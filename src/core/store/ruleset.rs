@@ -18,13 +18,15 @@ use crate::{
         operands::OperandHasher,
         record::MAX_PATHS,
         segment::{ALIVE, Segment},
+        skew::Skew,
     },
     limits::EventLimits,
     map::{Map, Set},
     path::PathTrie,
     pattern::tree::Pattern,
+    walk::Validation,
 };
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::{
     fmt,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
@@ -109,6 +111,8 @@ struct Shared {
     current: ArcSwap<Snapshot>,
     desk: PerProcess<Desk>,
     hasher: OperandHasher,
+    /// What is known of events, if a sample was counted.
+    skew: ArcSwapOption<Skew>,
 }
 
 impl Desk {
@@ -123,7 +127,7 @@ impl RuleSet {
     pub fn new(limits: EventLimits) -> Self {
         let hasher = OperandHasher::default();
         let current = ArcSwap::from_pointee(Snapshot::empty(hasher.clone(), limits));
-        Self { shared: Arc::new(Shared { current, desk: PerProcess::new(Desk::default()), hasher }) }
+        Self { shared: Arc::new(Shared { current, desk: PerProcess::new(Desk::default()), hasher, skew: ArcSwapOption::empty() }) }
     }
 
     /// The current snapshot, to keep.
@@ -201,12 +205,29 @@ impl RuleSet {
 
     /// Merges everything into one segment, in the calling thread. Changes and readers go on meanwhile.
     pub fn compact(&self) {
+        self.rebuild(false);
+    }
+
+    /// Counts what the events of JSON lines hold, and builds the index anew for events like those, in the calling thread:
+    /// rules are placed under the conditions that fewest of the events meet. Segments built later know it, too. Lines that
+    /// are no events do not count. Returns the number of events; without any, nothing changes.
+    pub fn tune(&self, lines: &[u8], level: Validation) -> usize {
+        let skew = self.load().observe(lines, level);
+        let events = skew.events() as usize;
+        if events > 0 {
+            self.shared.skew.store(Some(Arc::new(skew)));
+            self.rebuild(true);
+        }
+        events
+    }
+
+    fn rebuild(&self, always: bool) {
         let shared = &self.shared;
         let desk = shared.desk();
         let task = {
             let mut writer = desk.lock();
             writer.give_up(None);
-            if writer.is_compact() {
+            if writer.segments.is_empty() || writer.is_compact() && !always {
                 return;
             }
             let all = 0..writer.segments.len();
@@ -265,7 +286,7 @@ impl Shared {
         writer.version = version;
         if !keys.is_empty() {
             let threads = if keys.len() < MANY { 1 } else { processors(0) };
-            writer.add(draft.finish(keys, threads));
+            writer.add(draft.finish(keys, self.skew.load_full(), threads));
         }
         let task = self.tidy(writer, &trie);
         self.publish(writer, &trie);
@@ -290,7 +311,7 @@ impl Shared {
     }
 
     fn merge_at_once(&self, writer: &mut Writer, task: &Task, trie: &Arc<PathTrie>) {
-        let merged = merge(&task.segments, task.version, &self.hasher, trie);
+        let merged = merge(task, &self.hasher, trie, self.skew.load_full());
         let rules = merged.as_ref().map_or(0, |segment| segment.rules.len() as u64);
         writer.rebuilt_at_once += rules;
         writer.most_at_once = writer.most_at_once.max(rules);
@@ -298,7 +319,7 @@ impl Shared {
     }
 
     fn merge(&self, task: &Task) -> Option<Segment> {
-        merge(&task.segments, task.version, &self.hasher, self.current.load().trie())
+        merge(task, &self.hasher, self.current.load().trie(), self.skew.load_full())
     }
 
     fn publish(&self, writer: &mut Writer, trie: &Arc<PathTrie>) {
@@ -346,8 +367,9 @@ fn work(shared: &Weak<Shared>, desk: &Desk, first: Task, hasher: &OperandHasher)
     while let Some(task) = next {
         // Should this thread panic, nobody may wait for it.
         let claim = Claim { desk, number: task.number };
-        let Some(trie) = shared.upgrade().map(|shared| shared.current.load().trie().clone()) else { return };
-        let merged = merge(&task.segments, task.version, hasher, &trie);
+        let known = shared.upgrade().map(|shared| (shared.current.load().trie().clone(), shared.skew.load_full()));
+        let Some((trie, skew)) = known else { return };
+        let merged = merge(&task, hasher, &trie, skew);
         let Some(shared) = shared.upgrade() else { return };
         let old;
         (old, next) = shared.enter(desk, task, merged);

@@ -122,17 +122,55 @@ impl Snapshot {
         Ok(!scratch.matches.is_empty())
     }
 
+    /// Same as `match_text`; counts by segment and conjunction how often each was a candidate.
+    pub(super) fn match_and_count(
+        &self,
+        event: &[u8],
+        level: Validation,
+        candidates: &mut [Vec<u32>],
+        scratch: &mut Scratch,
+    ) -> Result<(), EventError> {
+        walk::walk(event, &self.trie, level, &self.limits, &mut scratch.walk, &mut scratch.leaves)?;
+        self.find_and_count(event, false, Some(candidates), scratch)
+    }
+
+    /// Finds the values of an event on the rules' paths; they stand in `scratch.leaves`.
+    pub(super) fn walk(&self, event: &[u8], level: Validation, scratch: &mut Scratch) -> Result<(), EventError> {
+        walk::walk(event, &self.trie, level, &self.limits, &mut scratch.walk, &mut scratch.leaves)
+    }
+
+    /// What operands are hashed with.
+    pub(super) fn hasher(&self) -> &OperandHasher {
+        &self.hasher
+    }
+
     /// Same as `match_text` for leaves already in `scratch.leaves`, all of them marked as copied.
     pub fn match_leaves(&self, scratch: &mut Scratch) -> Result<(), EventError> {
         self.find(&[], false, scratch)
     }
 
+    #[inline]
     fn find(&self, text: &[u8], first_only: bool, scratch: &mut Scratch) -> Result<(), EventError> {
+        self.find_and_count(text, first_only, None, scratch)
+    }
+
+    /// Finds the rules, and counts by segment and conjunction how often each was a candidate.
+    #[inline(always)]
+    fn find_and_count(
+        &self,
+        text: &[u8],
+        first_only: bool,
+        candidates: Option<&mut [Vec<u32>]>,
+        scratch: &mut Scratch,
+    ) -> Result<(), EventError> {
         scratch.keys.clear();
         scratch.matches.clear();
         scratch.values.prepare(text, &scratch.leaves, &self.needs, &self.hasher);
-        let mut hits = Hits { keys: &mut scratch.keys, version: self.version, first_only, steps: self.limits.max_array_steps };
+        let steps = self.limits.max_array_steps;
+        let mut hits = Hits { keys: &mut scratch.keys, version: self.version, first_only, steps, candidates: None };
+        let mut candidates = candidates.map(|all| all.iter_mut());
         for segment in &self.segments {
+            hits.candidates = candidates.as_mut().and_then(Iterator::next).map(|counts| &mut counts[..]);
             scratch.values.resolve(segment, text, &scratch.leaves.unescaped);
             let event =
                 Event { segment, values: &scratch.values, text, unescaped: &scratch.leaves.unescaped, trails: &scratch.leaves.trails };

@@ -10,7 +10,7 @@ use rulebus_core::{
 };
 use std::time::{Duration, Instant};
 
-const SLACK: u32 = if cfg!(debug_assertions) { 20 } else { 2 };
+const SLACK: u32 = if cfg!(debug_assertions) { 10 } else { 2 };
 
 /// Builds a set of the rules some times, through `read`; the last, whose least time and whose bytes keep the ceilings.
 fn build(what: &str, ceiling: Duration, most_bytes: usize, rules: &[String]) -> (RuleSet, Vec<RuleId>) {
