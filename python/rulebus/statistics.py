@@ -184,11 +184,13 @@ class BusStatistics:
     """Events that no rule matched."""
     targets: tuple[TargetStatistics, ...] = ()
     """Of each target of each rule, in the order subscribed."""
+    removed: TargetStatistics = TargetStatistics()
+    """The sum over targets that were removed and have nothing pending any more."""
 
     @property
     def total(self) -> TargetStatistics:
-        """The sum over all targets."""
-        return total(self.targets)
+        """The sum over all targets, removed ones too."""
+        return total((*self.targets, self.removed))
 
 
 def total(targets: Iterable[TargetStatistics]) -> TargetStatistics:

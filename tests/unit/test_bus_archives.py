@@ -51,9 +51,11 @@ def test_a_consumer_that_came_later_gets_what_was(tmp_path: Path, kind: int) -> 
         assert bus.find_replay("catch-up").status.events == 15
 
 
-def test_to_any_bus_with_the_same_ids() -> None:
+@pytest.mark.parametrize("kind", [0, 1], ids=["memory", "sqlite"])
+def test_to_any_bus_with_the_same_ids(tmp_path: Path, kind: int) -> None:
+    """Also events that no rule matched when they were put."""
     got: list[str] = []
-    with rulebus.EventBus(clock=FakeClock()) as bus:
+    with rulebus.EventBus(store=stores(tmp_path)[kind], clock=FakeClock()) as bus:
         other = bus.create_bus("other")
         other.put_rule("r", SHOP, lambda event: got.append(event.id))
         bus.create_archive("all")

@@ -380,6 +380,43 @@ def test_dead_letters_go_to_their_target() -> None:
     assert (letter["rule"], letter["target"], letter["reason"]) == ("r", "t", "HANDLER_ERROR")
 
 
+def test_a_bus_gets_dead_letters_as_events_of_their_own() -> None:
+    got: list[rulebus.Event] = []
+
+    def handler(event: rulebus.Event) -> None:
+        raise rulebus.PermanentError("no")
+
+    with rulebus.EventBus() as bus:
+        letters = bus.create_bus("letters")
+        letters.put_rule("all", {"source": ["rulebus.dead-letters"]}, got.append)
+        bus.on(SHOP, name="r", target_id="t", dead_letter=letters)(handler)
+        id = bus.publish(source="shop", detail_type="Order", detail={"n": 1})
+        assert bus.wait_idle(10)
+        assert bus.dead_letters() == letters.dead_letters() == []
+    (event,) = got
+    assert (event.detail_type, event.detail["reason"], event.detail["target"]) == (
+        "Dead Letter",
+        "HANDLER_ERROR",
+        "t",
+    )
+    assert event.resources == ["arn:aws:events:local:000000000000:rule/r"]
+    assert event.id != id == json.loads(event.detail["event"])["id"]
+
+
+def test_counters_of_removed_targets_stay_in_the_sum() -> None:
+    with rulebus.EventBus() as bus:
+        bus.on(SHOP, name="a")(lambda event: None)
+        bus.on(SHOP, name="b")(lambda event: None)
+        bus.put_events([ENTRY] * 5)
+        assert bus.wait_idle(10)
+        bus.delete_rule("a", with_targets=True)
+        bus.put_events([ENTRY])
+        assert bus.wait_idle(10)
+        stats = bus.statistics()
+    assert [(one.rule, one.successes) for one in stats.targets] == [("b", 6)]
+    assert (stats.removed.successes, stats.total.successes, stats.total.balanced) == (5, 11, True)
+
+
 # The end.
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from collections.abc import Iterator
@@ -188,6 +189,54 @@ def test_rules_change_while_events_flow() -> None:
     assert sorted(got[0]) == sorted(got[1])
     assert generations == sorted(generations)
     assert len(set(generations)) >= 20
+
+
+@pytest.mark.usefixtures("busy_threads")
+def test_a_removed_target_gets_nothing_that_is_published_later() -> None:
+    """Three threads publish numbers that they take when they begin; a target comes and goes meanwhile."""
+    numbers = itertools.count()
+    steady: list[int] = []
+    fickle: list[int] = []
+    returned: list[int] = []
+    without: set[int] = set()
+    rounds = 0
+    stop = threading.Event()
+
+    def publish() -> None:
+        while not stop.is_set():
+            number = next(numbers)
+            bus.put_events([{**ENTRY, "Detail": f'{{"n":{number}}}'}])
+            returned.append(number)
+
+    with rulebus.EventBus() as bus:
+        bus.put_rule("r", SHOP, lambda event: steady.append(event.detail["n"]))
+        publishers = [threading.Thread(target=publish) for _ in range(3)]
+        for thread in publishers:
+            thread.start()
+        while rounds < 25:
+            rounds += 1
+            target = rulebus.FunctionTarget(lambda event: fickle.append(event.detail["n"]))
+            bus.put_targets("r", rulebus.Subscription(target=target, id="fickle"))
+            here = next(numbers)
+            while next(numbers) < here + 20:
+                stop.wait(0.0005)
+            bus.remove_targets("r", "fickle")
+            gone = next(numbers)
+            while next(numbers) < gone + 20:
+                stop.wait(0.0005)
+            # Begun after the target was gone and ended before it is back.
+            without.update(number for number in returned[-2000:] if number > gone)
+        stop.set()
+        for thread in publishers:
+            thread.join()
+        assert bus.wait_idle(20)
+        total = bus.statistics().total
+        assert total.balanced
+        assert total.successes == len(steady) + len(fickle)
+    assert len(steady) == len(set(steady)) > 500
+    assert len(fickle) == len(set(fickle)) > 0
+    assert len(without) > 100
+    assert without.isdisjoint(fickle)
 
 
 # The decorator.

@@ -173,6 +173,7 @@ class Hub:
             matched=rules.matched,
             unmatched=rules.unmatched,
             targets=targets,
+            removed=self.dispatcher.retired(rules.name),
         )
 
     def _need_loop(self) -> None:
@@ -293,16 +294,16 @@ class Hub:
             return [Failure("permanent", "UNKNOWN_BUS", f"there is no bus called {bus}")] * len(deliveries)
         most = self.limits.max_hops
         looping = [delivery.event.hops >= most for delivery in deliveries]
-        events = [delivery.event for delivery in deliveries if delivery.event.hops < most]
-        draft = self.publisher.forwarded(rules, events)
-        if events:
+        going = [delivery for delivery in deliveries if delivery.event.hops < most]
+        draft = self.publisher.forwarded(rules, going)
+        if going:
             routed = self.publisher.route(draft, last=True)
             future = self._commit(routed)
             if routed.blocked:
                 self._refuse_rest(draft, routed)
             if future is not None:
                 future.result()
-        if not draft.faults and len(events) == len(deliveries):
+        if not draft.faults and len(going) == len(deliveries):
             return None
         return _forward_outcomes(looping, draft, most)
 

@@ -25,6 +25,7 @@ from rulebus.errors import EventError
 from rulebus.event import AcceptedEvent
 from rulebus.matcher import Matcher
 from rulebus.stores.protocol import Changes
+from rulebus.targets.protocol import Delivery
 
 __all__ = ["Draft", "Publisher", "Routed", "Work"]
 
@@ -202,16 +203,28 @@ class Publisher:
         (body,) = self._envelopes.write_each([id], [head], [tail], ["{}"])
         return AcceptedEvent(bus.name, id, body, self._clock.now())
 
-    def forwarded(self, bus: BusRules, events: Sequence[AcceptedEvent]) -> Draft:
-        """Events of one bus on their way to another: the envelope as it is, one hop further."""
+    def forwarded(self, bus: BusRules, deliveries: Sequence[Delivery]) -> Draft:
+        """Events of one bus on their way to another: the envelope as it is, one hop further. A dead letter becomes an event
+        of its own, with the letter as its detail."""
         now = self._clock.now()
-        draft = Draft([event.id for event in events], {})
-        copies = [
-            AcceptedEvent(bus.name, event.id, event.body, now, event.hops + 1, event.replay)
-            for event in events
-        ]
+        copies: list[AcceptedEvent] = []
+        for delivery in deliveries:
+            event = delivery.event
+            id, body = event.id, event.body
+            if delivery.letter is not None:
+                id, body = self._lettered(delivery, now)
+            copies.append(AcceptedEvent(bus.name, id, body, now, event.hops + 1, event.replay))
+        draft = Draft([copy.id for copy in copies], {})
         draft.groups.append((bus, copies, list(range(len(copies)))))
         return draft
+
+    def _lettered(self, delivery: Delivery, now: float) -> tuple[str, bytes]:
+        (id,) = self._ids(1)
+        head = self._envelopes.head("rulebus.dead-letters", "Dead Letter")
+        arn = delivery.origin.rule_arn
+        tail = self._envelopes.stamp(now) + self._envelopes.tail(_json.dumps_text([arn] if arn else []))
+        (body,) = self._envelopes.write_each([id], [head], [tail], [delivery.input.decode()])
+        return id, body
 
     # Routes.
 

@@ -60,7 +60,7 @@ class Core:
         self._lock = threading.Lock()
         self._on_error = on_error if on_error is not None else _ignore
         self._states: dict[SubscriptionKey, SubscriptionState] = {}
-        self._retired: list[TargetStatistics] = []
+        self._retired: dict[str, TargetStatistics] = {}  # By bus.
         self._orphans: dict[int, tuple[Iterable[int], list[Retry]]] = {}
         self._names: dict[int, SubscriptionKey] = {}
         self._ledger = Ledger(store, clock, self._lock, self._written, self._letters_stored, self._on_error)
@@ -249,9 +249,12 @@ class Core:
             letters = state.letters
             if letters is None or letters.pending == 0:
                 del self._states[state.key]
-                self._retired.append(state.statistics(self._wall()))
-                if len(self._retired) > 64:
-                    self._retired = [total(self._retired)]
+                bus = state.key[0]
+                gone = [
+                    *([self._retired[bus]] if bus in self._retired else []),
+                    state.statistics(self._wall()),
+                ]
+                self._retired[bus] = total(gone)
 
     # Dead letters.
 

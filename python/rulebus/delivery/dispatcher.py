@@ -152,10 +152,12 @@ class Dispatcher(Calls):
                 found.extend(state.statistics(now) for state in states[start : start + _AT_ONCE])
         return tuple(found)
 
-    def retired(self) -> TargetStatistics:
-        """The sum over subscriptions that ended."""
+    def retired(self, bus: str | None = None) -> TargetStatistics:
+        """The sum over subscriptions that ended, of one bus or of all."""
         with self._lock:
-            return total(self._retired)
+            if bus is not None:
+                return self._retired.get(bus, TargetStatistics(bus=bus))
+            return total(self._retired.values())
 
     def state(self, key: SubscriptionKey) -> SubscriptionState | None:
         """A subscription's state, if it is there."""

@@ -128,7 +128,14 @@ class FunctionTarget:
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> Outcomes:
         if len(deliveries) == 1:
-            _ignore(self._call(*self._arguments(deliveries[0])))
+            delivery = deliveries[0]
+            if not self._lambda and delivery.input is delivery.event.body:
+                # The usual call, without the steps of the others.
+                answer = self._call(Event(delivery.input))
+                if answer is not None:
+                    _ignore(answer)
+                return None
+            _ignore(self._call(*self._arguments(delivery)))
             return None
         outcomes: list[Failure | None] = []
         for delivery in deliveries:
@@ -142,7 +149,11 @@ class FunctionTarget:
 
     async def _deliver_async(self, deliveries: Sequence[Delivery]) -> Outcomes:
         if len(deliveries) == 1:
-            await self._call(*self._arguments(deliveries[0]))
+            delivery = deliveries[0]
+            if not self._lambda and delivery.input is delivery.event.body:
+                await self._call(Event(delivery.input))
+            else:
+                await self._call(*self._arguments(delivery))
             return None
         outcomes: list[Failure | None] = []
         for delivery in deliveries:
