@@ -95,6 +95,10 @@ class Latency:
         return [(_bound(bucket), count) for bucket, count in enumerate(self.counts) if count]
 
     def __add__(self, other: Latency) -> Latency:
+        if not other.count:
+            return self
+        if not self.count:
+            return other
         counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
         longest = max(self.longest_s, other.longest_s)
         return Latency(self.count + other.count, self.sum_s + other.sum_s, longest, counts)
@@ -149,16 +153,7 @@ class TargetStatistics:
 
     def __add__(self, other: TargetStatistics) -> TargetStatistics:
         """The sum of two; names that differ become empty."""
-        summed: dict[str, Any] = {}
-        for field in fields(self):
-            mine, theirs = getattr(self, field.name), getattr(other, field.name)
-            if field.name in {"bus", "rule", "target"}:
-                summed[field.name] = mine if mine == theirs else ""
-            elif field.name == "oldest_pending_s":
-                summed[field.name] = max(mine, theirs)
-            else:
-                summed[field.name] = mine + theirs
-        return TargetStatistics(**summed)
+        return total((self, other))
 
     @property
     def balanced(self) -> bool:
@@ -194,11 +189,17 @@ class BusStatistics:
 
 
 def total(targets: Iterable[TargetStatistics]) -> TargetStatistics:
-    """The sum of the statistics of targets."""
+    """The sum of the statistics of targets; names in which they differ become empty."""
     found = list(targets)
     if not found:
         return TargetStatistics()
-    summed = found[0]
-    for one in found[1:]:
-        summed = summed + one
-    return summed
+    summed: dict[str, Any] = {}
+    for name in (field.name for field in fields(TargetStatistics)):
+        values = [getattr(one, name) for one in found]
+        if name in {"bus", "rule", "target"}:
+            summed[name] = values[0] if len(set(values)) == 1 else ""
+        elif name == "oldest_pending_s":
+            summed[name] = max(values)
+        else:
+            summed[name] = sum(values[1:], values[0])
+    return TargetStatistics(**summed)

@@ -466,3 +466,63 @@ def test_idle_without_retries_does_not_wait_for_them() -> None:
     kit.run()
     assert kit.dispatcher.wait_idle(0, retries=False)
     assert not kit.dispatcher.wait_idle(0)
+
+
+class Ending:
+    """A transform that ends its thread, once."""
+
+    warnings = ()
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def apply(self, event: AcceptedEvent, origin: Origin) -> bytes:
+        self.calls += 1
+        if self.calls == 2:
+            raise SystemExit(1)
+        return event.body
+
+
+def test_a_transform_that_ends_its_thread_loses_nothing() -> None:
+    kit = Kit()
+    target = RecordingTarget()
+    state = kit.subscribe(target, transform=Ending(), batch_size=3)
+    kit.put_many(state, 3)
+    with pytest.raises(SystemExit):
+        kit.take()
+    kit.dispatcher.stumbled(state, SystemExit(1))
+    counted = kit.stats(state)
+    assert (counted.pending, counted.in_flight, counted.attempts) == (3, 0, 0)
+    kit.advance(1.0)
+    kit.run()
+    assert target.event_ids == ["e1", "e2", "e3"]
+    assert len(kit.errors) == 1
+
+
+def test_a_callback_that_fails_ends_nobody() -> None:
+    kit = Kit()
+    state = kit.subscribe(RecordingTarget())
+    kit.put_many(state, 1)
+
+    def failing() -> None:
+        raise RuntimeError("the loop is closed")
+
+    kit.dispatcher.when_idle(failing)
+    kit.run()
+    assert [str(error) for error in kit.errors] == ["the loop is closed"]
+    assert kit.dispatcher.wait_idle(0)
+
+
+def test_a_fast_rate_needs_no_timer_for_each_delivery() -> None:
+    kit = Kit()
+    target = RecordingTarget()
+    state = kit.subscribe(target, rate_per_s=100_000.0, batch_size=50)
+    kit.put_many(state, 2_000)
+    ticks = 0
+    while kit.dispatcher.pending:
+        kit.run()
+        due = kit.dispatcher.next_due()
+        kit.advance(0.0 if due is None else max(0.0, due - kit.clock.monotonic()))
+        ticks += 1
+    assert ticks < 40
+    assert kit.clock.monotonic() > 0.017

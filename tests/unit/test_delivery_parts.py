@@ -129,6 +129,16 @@ def test_exceptions_become_failures() -> None:
     assert len(failure_of(ValueError("x" * 100_000)).message) == 1000
 
 
+def test_failures_with_fields_of_wrong_types_are_mended() -> None:
+    odd = Failure("retryable", 404, None, 404, "2.5", "not bytes")  # type: ignore[arg-type]
+    (mended,) = read(odd, 1) or [None]
+    assert mended == Failure("retryable", "404", "None", "404", 2.5, b"not bytes")
+    worse = Failure("retryable", "X", "y", retry_after_s="soon")  # type: ignore[arg-type]
+    (mended,) = read([worse], 1) or [None]
+    assert mended is not None
+    assert mended.code == "HANDLER_ERROR"
+
+
 class Treacherous(list):  # type: ignore[type-arg]
     def __iter__(self) -> object:  # type: ignore[override]
         raise RuntimeError("no iteration")

@@ -228,6 +228,18 @@ def test_a_letter_that_its_target_does_not_take_stays_is_counted_and_is_offered_
     assert not disk.letters
 
 
+def test_letters_are_told_even_if_no_strict_json_can_hold_them() -> None:
+    kit = restarted(Disk())
+    letters = RecordingTarget()
+    rule = "half a character \ud800"
+    state = kit.subscribe(FlakyTarget(failures=9), rule, retry=NEVER, dead_letter=letters)
+    kit.put_many(state, 1)
+    kit.run()
+    kit.dispatcher.tick()
+    kit.run()
+    assert b'half a character \\ud800"' in letters.inputs[0]
+
+
 def test_many_letters_do_not_fill_the_memory() -> None:
     disk = Disk()
     kit = restarted(disk)

@@ -18,6 +18,8 @@ from rulebus.transform.protocol import TransformError
 
 __all__ = ["Calls"]
 
+_PAUSE_S = 1.0
+"""How long a subscription waits after something but its target failed."""
 _DISCARD = 500
 """Deliveries of a subscription that ended which become dead letters at once."""
 
@@ -27,8 +29,10 @@ class Calls(Door):
 
     def wants_store(self, state: SubscriptionState) -> bool:
         """Whether `take` would read the store first: a loop gives it to a thread then."""
+        if not self._durable:
+            return False
         with self._lock:
-            return self._durable and not state.staging and self._stager.reads_store(state)
+            return not state.staging and self._stager.reads_store(state)
 
     def take(self, state: SubscriptionState, is_async: bool | None = None) -> Job | None:
         """The next call for a subscription that was offered, or None. May read the store and call the subscription's
@@ -145,6 +149,17 @@ class Calls(Door):
             return None
         wall = self._wall()
         items = self._still_wanted(state, items, mono, wall)
+        try:
+            job = self._made(state, items, mono, wall)
+        except BaseException:
+            # Ctrl-C in the loop's thread, or a transform that ends its thread: nothing was begun.
+            self._return(state, items, mono, 0.0)
+            raise
+        return job if job is None or job.deadline is None else self._with_deadline(job)
+
+    def _made(
+        self, state: SubscriptionState, items: list[Waiting | AcceptedEvent], mono: float, wall: float
+    ) -> Job | None:
         deadline = None if state.timeout_s is None else mono + state.timeout_s
         deliveries: list[Delivery] = []
         kept: list[Waiting | None] = []
@@ -174,8 +189,7 @@ class Calls(Door):
         if not deliveries:
             return None
         plain = state.key_of is None and not any(kept)
-        job = Job(state, deliveries, None if plain else kept, _runs(fresh), mono, wall, deadline)
-        return job if deadline is None else self._with_deadline(job)
+        return Job(state, deliveries, None if plain else kept, _runs(fresh), mono, wall, deadline)
 
     def _fetch(self, state: SubscriptionState, items: list[Waiting | AcceptedEvent]) -> bool:
         """Fills in the events that were left to the store; if it cannot be read, everything goes back."""
@@ -186,20 +200,36 @@ class Calls(Door):
         try:
             found = self._stager.fetch(array("q", (waiting.seq for waiting in missing)))
         except Exception as error:
-            mono = self._monotonic()
-            with self._lock:
-                state.ready.extendleft(
-                    item if isinstance(item, Waiting) else Waiting(item.seq, item) for item in reversed(items)
-                )
-                state.calls -= 1
-                state.in_flight -= len(items)
-                state.paused_until = mono + 1.0
-                self._look(state, mono)
+            self._return(state, items, self._monotonic(), _PAUSE_S)
             self._on_error(error)
             return False
         for waiting, event in zip(missing, found, strict=True):
             waiting.event = event
         return True
+
+    def _return(
+        self, state: SubscriptionState, items: list[Waiting | AcceptedEvent], mono: float, pause_s: float
+    ) -> None:
+        """What was taken for a call goes back to where it is taken first."""
+        with self._lock:
+            state.ready.extendleft(
+                item if isinstance(item, Waiting) else Waiting(item.seq, item) for item in reversed(items)
+            )
+            state.calls -= 1
+            state.in_flight -= len(items)
+            if pause_s:
+                state.paused_until = mono + pause_s
+            state.offered = False
+            self._look_later(state, mono)
+
+    def stumbled(self, state: SubscriptionState, error: BaseException) -> None:
+        """`take` failed for a reason of its own (no memory, a fault): the subscription pauses, then goes on."""
+        mono = self._monotonic()
+        with self._lock:
+            state.paused_until = mono + _PAUSE_S
+            state.offered = False
+            self._look_later(state, mono)
+        self._on_error(error)
 
     def _still_wanted(
         self, state: SubscriptionState, items: list[Waiting | AcceptedEvent], mono: float, wall: float

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TypeAlias
 
 from rulebus.clock import Clock, SystemClock
@@ -58,7 +59,7 @@ class Core:
         self._durable = store.durable
         self._most = max_pending if max_pending is not None else (10_000_000 if store.durable else 100_000)
         self._lock = threading.Lock()
-        self._on_error = on_error if on_error is not None else _ignore
+        self._tell = on_error
         self._states: dict[SubscriptionKey, SubscriptionState] = {}
         self._retired: dict[str, TargetStatistics] = {}  # By bus.
         self._orphans: dict[int, tuple[Iterable[int], list[Retry]]] = {}
@@ -95,6 +96,11 @@ class Core:
     def _keep_offer(self, states: list[SubscriptionState]) -> None:
         with self._lock:
             self._kept_offers.extend(states)
+
+    def _on_error(self, error: BaseException) -> None:
+        if self._tell is not None:
+            with suppress(Exception):
+                self._tell(error)
 
     # Time.
 
@@ -198,6 +204,11 @@ class Core:
                 self._schedule(state, due if due > mono else mono + _GRAIN_S)
         return False
 
+    def _look_later(self, state: SubscriptionState, mono: float) -> None:
+        """A timer looks at the subscription, soon or after its pause. Under the lock."""
+        state.quiet = True
+        self._schedule(state, max(mono + _GRAIN_S, state.paused_until))
+
     def _schedule(self, state: SubscriptionState, due: float) -> None:
         if state.wake_at is not None and state.wake_at <= due:
             return
@@ -232,7 +243,12 @@ class Core:
         with self._lock:
             callbacks = self._room.met() + self._idle.met()
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except (
+                Exception
+            ) as error:  # A loop that was closed meanwhile; no reason to end whoever finished a call.
+                self._on_error(error)
 
     def _written(self) -> None:
         """A write of the ledger ended, in a thread of the store: a driver is asked to go on."""
@@ -277,7 +293,3 @@ class Core:
         with self._lock:
             offers = [state for state in states if self._look(state, mono)]
         self._after(offers)
-
-
-def _ignore(error: BaseException) -> None:
-    pass

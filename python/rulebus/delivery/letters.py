@@ -8,6 +8,7 @@ letters in memory than `_MOST`, however many the store has.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 from rulebus.clock import Clock
@@ -49,7 +50,12 @@ def letter_json(letter: DeadLetter, rule_arn: str, target: str) -> bytes:
     if letter.exhausted is not None:
         record["EXHAUSTED_RETRY_CONDITION"] = letter.exhausted
     record["RETRY_ATTEMPTS"] = max(0, len(letter.attempts) - 1)
-    return _json.dumps(record)
+    try:
+        return _json.dumps(record)
+    except (TypeError, ValueError):
+        import json
+
+        return json.dumps(record, default=str).encode()  # Halves of characters, which strict writers refuse.
 
 
 class Letters:
@@ -166,6 +172,9 @@ class Letters:
         assert isinstance(carrier, _Carrier)
         letter = carrier.letter
         owner = state.letter_of
-        target = "" if owner is None else owner.target.describe()
+        target = ""
+        if owner is not None:
+            with suppress(Exception):
+                target = str(owner.target.describe())
         input = letter_json(letter, state.origin.rule_arn, target)
         return Delivery(letter.event, input, state.origin, 1, deadline, letter)

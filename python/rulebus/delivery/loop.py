@@ -1,7 +1,8 @@
 """Calls of ``async`` targets, on an event loop: the caller's, or one of its own in a thread.
 
-For each subscription with work a few tasks, at most its `concurrency`, take calls and await them one after another: no
-task a delivery. Everything may be offered from any thread. Relies on `dispatcher` and asyncio. Must never read the
+A few tasks take ready subscriptions in turn and await their calls: no task a delivery. Whenever one is about to await
+while more is ready, another comes, so that a call that waits delays nobody; calls that do not wait share one task.
+Everything may be offered from any thread. Relies on `dispatcher` and asyncio. Must never read the
 store on the loop's thread, nor end a task without its delivery being settled.
 """
 
@@ -23,6 +24,8 @@ __all__ = ["LoopDriver"]
 
 _TURN_S = 0.002
 """How long a task takes calls that never wait, before others on the loop have their turn."""
+_IDLE_MOST = 32
+"""Tasks that stay when there is nothing to do."""
 
 
 class LoopDriver:
@@ -50,6 +53,9 @@ class LoopDriver:
         self._called = False  # The loop was asked to come, and has not come yet.
         self._tasks: dict[asyncio.Task[None], Job | None] = {}
         self._given_up: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[None]] = []  # What idle tasks wait for.
+        self._coming = False  # A task is on its way to what is ready.
+        self._loop_thread: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
         listen: Callable[[Callable[[], None]], Callable[[], None]] | None = getattr(clock, "listen", None)
@@ -100,7 +106,10 @@ class LoopDriver:
             return
         self._called = True
         try:
-            loop.call_soon_threadsafe(self._come)
+            if threading.get_ident() == self._loop_thread:
+                loop.call_soon(self._come)
+            else:
+                loop.call_soon_threadsafe(self._come)
         except RuntimeError:
             self._called = False  # The loop is closed: what was offered stays pending.
 
@@ -109,18 +118,27 @@ class LoopDriver:
     def _come(self) -> None:
         """Time and offers, looked after."""
         self._called = False
+        self._loop_thread = threading.get_ident()
         if self._stopping:
             return
         self._dispatcher.tick(True)
-        ready = self._ready
-        for _ in range(len(ready)):
-            state = ready.popleft()
-            task = self.loop.create_task(self._deliver(state), name=f"{self._name} {'/'.join(state.key)}")
-            self._tasks[task] = None
-            task.add_done_callback(self._done)
-        if ready:
-            self._call(self.loop)
+        if self._ready:
+            self._help()
         self._set_timer()
+
+    def _help(self) -> None:
+        """Another task comes to what is ready, unless one is on its way."""
+        if self._coming or self._stopping:
+            return
+        self._coming = True
+        while self._idle:
+            idle = self._idle.pop()
+            if not idle.done():
+                idle.set_result(None)
+                return
+        task = self.loop.create_task(self._work(), name=f"{self._name}-deliveries")
+        self._tasks[task] = None
+        task.add_done_callback(self._done)
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -141,46 +159,77 @@ class LoopDriver:
             reason = error or RuntimeError("the task of this call was cancelled")
             if self._dispatcher.finish(job, reason):
                 self._ready.append(job.state)
-                self._call(self.loop)
+        self._coming = False  # It may have been the one that was to come.
+        if self._ready:
+            self._call(self.loop)
 
-    async def _deliver(self, state: SubscriptionState) -> None:
-        dispatcher, loop = self._dispatcher, self.loop
+    async def _work(self) -> None:
+        """Takes what is ready, in turn; waits for more."""
         mark_task()
         task = asyncio.current_task()
         assert task is not None
-        turn_ends = loop.time() + _TURN_S
+        loop, ready = self.loop, self._ready
         while True:
-            if dispatcher.wants_store(state):
-                job = await self._take_elsewhere(state)
-            else:
-                job = dispatcher.take(state, True)
-            if job is None:
+            self._coming = False
+            turn_ends = loop.time() + _TURN_S
+            while ready and not self._stopping:
+                state = ready.popleft()
+                await self._deliver(task, state)
+                if loop.time() >= turn_ends:
+                    await asyncio.sleep(0)
+                    turn_ends = loop.time() + _TURN_S
+            if self._stopping or len(self._idle) >= _IDLE_MOST:
                 return
-            if self._stopping:
-                dispatcher.put_back(job)
-                return
-            self._tasks[task] = job
-            if job.deadline is not None:
-                job.on_expire = self._expired
-            outcome: object
+            idle: asyncio.Future[None] = loop.create_future()
+            self._idle.append(idle)
+            await idle
+
+    async def _deliver(self, task: asyncio.Task[None], state: SubscriptionState) -> None:
+        """One call for a subscription."""
+        dispatcher = self._dispatcher
+        if dispatcher.wants_store(state):
+            if self._ready:
+                self._help()
+            job = await self._take_elsewhere(state)
+        else:
             try:
-                answer = job.target.deliver(job.deliveries)
-                outcome = await answer if inspect.isawaitable(answer) else answer
-            except asyncio.CancelledError as error:
-                outcome = error
-                if not job.over and task.cancelling():
-                    raise  # The loop is shut down: `_done` settles it.
-                if task.cancelling():
-                    task.uncancel()
+                job = dispatcher.take(state, True)
             except BaseException as error:
-                outcome = error
-            self._tasks[task] = None
-            self._given_up.discard(task)
-            if not dispatcher.finish(job, outcome):
+                dispatcher.stumbled(state, error)
+                if isinstance(error, Exception):
+                    return
+                raise
+        if job is None:
+            return
+        if self._stopping:
+            dispatcher.put_back(job)
+            return
+        if self._ready:
+            self._help()
+        self._tasks[task] = job
+        if job.deadline is not None:
+            job.on_expire = self._expired
+            if job.over:  # Its time was up before it began.
+                self._tasks[task] = None
+                if dispatcher.finish(job):
+                    self._ready.append(state)
                 return
-            if loop.time() >= turn_ends:
-                await asyncio.sleep(0)
-                turn_ends = loop.time() + _TURN_S
+        outcome: object
+        try:
+            answer = job.target.deliver(job.deliveries)
+            outcome = await answer if inspect.isawaitable(answer) else answer
+        except asyncio.CancelledError as error:
+            outcome = error
+            if not job.over and task.cancelling():
+                raise  # The loop is shut down: `_done` settles it.
+        except BaseException as error:
+            outcome = error
+        if job.over and task.cancelling():
+            task.uncancel()
+        self._tasks[task] = None
+        self._given_up.discard(task)
+        if dispatcher.finish(job, outcome):
+            self._ready.append(state)
 
     async def _take_elsewhere(self, state: SubscriptionState) -> Job | None:
         """`Dispatcher.take` in a thread, since it reads the store."""
@@ -188,6 +237,9 @@ class LoopDriver:
         taking = self.loop.run_in_executor(None, dispatcher.take, state, True)
         try:
             return await asyncio.shield(taking)
+        except Exception as error:
+            dispatcher.stumbled(state, error)
+            return None
         except asyncio.CancelledError:
 
             def put_back(taken: asyncio.Future[Job | None]) -> None:
@@ -219,6 +271,10 @@ class LoopDriver:
         self._stopping = True
         if self._unlisten is not None:
             self._unlisten()
+        for idle in self._idle:
+            if not idle.done():
+                idle.set_result(None)
+        self._idle.clear()
         current = asyncio.current_task()
         tasks = {task for task in self._tasks if task is not current} - self._given_up
         if tasks:

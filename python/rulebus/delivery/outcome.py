@@ -68,7 +68,7 @@ def read(outcome: object, count: int) -> list[Failure | None] | None:
     if isinstance(outcome, BaseException):
         return [failure_of(outcome)] * count
     if isinstance(outcome, Failure):
-        return [outcome] * count
+        return [_sound(outcome)] * count
     expected = f"None or a list of {count} outcome{'s' if count != 1 else ''} was expected (None or a Failure for each delivery)"
     if not isinstance(outcome, Sequence) or isinstance(outcome, (str, bytes, bytearray, memoryview)):
         return [
@@ -89,11 +89,31 @@ def read(outcome: object, count: int) -> list[Failure | None] | None:
         clean = False
         if isinstance(one, BaseException):
             found[place] = failure_of(one)
-        elif not isinstance(one, Failure):
+        elif isinstance(one, Failure):
+            found[place] = _sound(one)
+        else:
             found[place] = Failure(
                 "retryable", _BAD, f"the target returned a {type(one).__name__} as an outcome, but {expected}"
             )
     return None if clean else found
+
+
+def _sound(failure: Failure) -> Failure:
+    """The failure, with fields of the types that they should have."""
+    texts = (failure.code, failure.message, failure.status)
+    if (
+        all(type(text) is str for text in texts)
+        and type(failure.retry_after_s) in (float, int)
+        and type(failure.answer) is bytes
+    ):
+        return failure
+    try:
+        code, message, status = (str(text) for text in texts)
+        answer = failure.answer
+        kept = bytes(answer) if isinstance(answer, (bytes, bytearray, memoryview)) else str(answer).encode()
+        return Failure(failure.kind, code, message, status, float(failure.retry_after_s), kept)
+    except Exception as error:
+        return failure_of(error)
 
 
 def classed(failure: Failure, kinds: Mapping[str, FailureKind]) -> Failure:

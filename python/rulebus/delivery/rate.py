@@ -45,7 +45,8 @@ class Bucket:
         self._tokens -= count
 
     def due(self, now: float) -> float:
-        """When the next one may begin, on the clock that `now` is of."""
+        """When the next ones may begin, on the clock that `now` is of."""
         self._fill(now)
-        missing = 1.0 - self._tokens
+        # Of fast rates a millisecond's worth at once, so that nobody wakes for each.
+        missing = max(1.0, min(self._burst, self._rate * 0.001)) - self._tokens
         return now if missing <= _SLACK / 2 else now + missing / self._rate

@@ -236,7 +236,9 @@ class SubscriptionState:
         self.max_pending = most
         rate = subscription.rate_per_s
         now = clock.monotonic()
-        self.bucket = None if rate is None else Bucket(rate, min(self.batch_size, rate), now)
+        self.bucket = (
+            None if rate is None else Bucket(rate, max(min(self.batch_size, rate), rate * 0.002), now)
+        )
         # Nothing to be asked but whether something is queued: the way of most.
         self.plain = (
             self.key_of is None

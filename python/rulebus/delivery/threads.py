@@ -190,13 +190,22 @@ class ThreadDriver:
 
     def _run(self, worker: _Worker, state: SubscriptionState) -> None:
         dispatcher = self._dispatcher
-        job = dispatcher.take(state, False)
+        try:
+            job = dispatcher.take(state, False)
+        except BaseException as error:
+            dispatcher.stumbled(state, error)
+            return
         if job is None:
             return
         worker.began = time.monotonic()
         worker.job = job
         if job.deadline is not None:
             job.on_expire = self._write_off
+            if job.over:  # Its time was up before it began.
+                worker.job = None
+                if dispatcher.finish(job):
+                    self._ready.append(state)
+                return
         if state.slow and self._ready and not self._wake_one():
             self._time.watch()
         outcome: object
