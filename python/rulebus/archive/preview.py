@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol
 
-from rulebus.archive.splice import with_replay_name
+from rulebus.archive.splice import replay_namer
 from rulebus.event import AcceptedEvent
 from rulebus.stores.event_time import event_time
 from rulebus.stores.protocol import Store
@@ -75,10 +75,11 @@ def preview(
     count = matched = 0
     first: AcceptedEvent | None = None
     last: AcceptedEvent | None = None
+    named = replay_namer(name)
     scan = store.archived(archive, start, end)
     while chunk := [event for _, event in islice(scan, _CHUNK)]:
         first, last = first or chunk[0], chunk[-1]
-        routes = match(to, [with_replay_name(event.body, name) for event in chunk], rules)
+        routes = match(to, [named(event.body) for event in chunk], rules)
         count += len(chunk)
         matched += sum(map(bool, routes))
         found.update(chain.from_iterable(routes))
