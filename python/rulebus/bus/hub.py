@@ -53,6 +53,12 @@ if TYPE_CHECKING:
 __all__ = ["Hub", "letter_filter"]
 
 _RETENTION = "retention"
+_LOOK_S = 1.0
+"""How often a close that waits looks whether the store fails."""
+_STORE_FAILS = 5
+"""After so many looks in a row that found new failures it waits no longer."""
+_FLUSH_S = 5.0
+"""How long the last records may take to be written when no time was given."""
 
 
 class Hub:
@@ -373,7 +379,7 @@ class Hub:
         yield Blocking(self._ticking.close)
         yield Blocking(self.keeping.close)
         if not inside:  # The handler's own delivery would never end.
-            yield Until(lambda callback: self.dispatcher.when_idle(callback, retries=False), left())
+            yield from self._drain(left)
         running = 0
         loop, threads = self.loop, self.threads
         if loop is not None:
@@ -386,6 +392,24 @@ class Hub:
             yield Blocking(loop.stop)
         report: CloseReport = yield Blocking(lambda: self._end(running, left()))
         return report
+
+    def _drain(self, left: Callable[[], float | None]) -> Steps[None]:
+        """Until nothing can be delivered now. A store that goes on failing is not waited for: what it does not record as
+        delivered, it delivers again after the next start."""
+        failing, errors = 0, self.dispatcher.store_errors
+        while failing < _STORE_FAILS:
+            rest = left()
+            slice_s = _LOOK_S if rest is None else min(_LOOK_S, rest)
+            if (yield Until(lambda callback: self.dispatcher.when_idle(callback, retries=False), slice_s)):
+                return
+            if rest is not None and rest <= slice_s:
+                return
+            known, errors = errors, self.dispatcher.store_errors
+            failing = failing + 1 if errors > known else 0
+        logging.getLogger("rulebus").error(
+            "closing though the store fails (%s): what was delivered lately will be delivered again",
+            self.store_error,
+        )
 
     def _when_closed(self, callback: Callable[[], None]) -> Callable[[], None]:
         with self._closing:
@@ -418,15 +442,17 @@ class Hub:
         return CloseReport(pending, running, self.store.durable, letters, left)
 
     def _end(self, running: int, timeout_s: float | None) -> CloseReport:
-        self.dispatcher.flush(timeout_s)
+        self.dispatcher.flush(_FLUSH_S if timeout_s is None else timeout_s)
         report = self._leftover(running)
         self.is_closed = True
-        self.store.close()
-        with self._closing:
-            self._report = report
-            waiting, self._waiting_for_end = self._waiting_for_end, []
-        for callback in waiting:
-            callback()
+        try:
+            self.store.close()
+        finally:
+            with self._closing:
+                self._report = report
+                waiting, self._waiting_for_end = self._waiting_for_end, []
+            for callback in waiting:
+                callback()
         if report.lost:
             names = ", ".join(
                 f"{one.rule}/{one.target} ({one.pending + one.in_flight})" for one in report.targets
