@@ -98,6 +98,22 @@ def test_several_threads_close_at_once() -> None:
     assert len({id(report) for report in reports}) == 1
 
 
+def test_a_close_that_was_interrupted_may_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = rulebus.EventBus()
+    bus.put_rule("r", SHOP, lambda event: None)
+    with monkeypatch.context() as patched:
+
+        def interrupted(*arguments: Any) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(bus._hub.dispatcher, "when_idle", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bus.close()
+    assert not bus.is_closed
+    assert bus.close().pending == 0
+    assert bus.is_closed
+
+
 class Failing(MemoryStore):
     """A durable store whose disk is full for all but new events."""
 
@@ -113,9 +129,9 @@ class Failing(MemoryStore):
 def test_a_store_that_fails_does_not_hold_the_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("rulebus.bus.hub._LOOK_S", 0.02)
-    monkeypatch.setattr("rulebus.bus.hub._STORE_FAILS", 1)
-    monkeypatch.setattr("rulebus.bus.hub._FLUSH_S", 0.02)
+    monkeypatch.setattr("rulebus.bus.closing._LOOK_S", 0.02)
+    monkeypatch.setattr("rulebus.bus.closing._STORE_FAILS", 1)
+    monkeypatch.setattr("rulebus.bus.closing._FLUSH_S", 0.02)
     store = Failing()
     store.full = True
     got: list[str] = []
