@@ -103,7 +103,7 @@ def test_a_close_that_was_interrupted_may_be_asked_for_again(monkeypatch: pytest
     bus.put_rule("r", SHOP, lambda event: None)
     with monkeypatch.context() as patched:
 
-        def interrupted(*arguments: Any) -> None:
+        def interrupted(*arguments: Any, **options: Any) -> None:
             raise KeyboardInterrupt
 
         patched.setattr(bus._hub.dispatcher, "when_idle", interrupted)
