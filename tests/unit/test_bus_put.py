@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import rulebus
+from rulebus.rule import Subscription
+from rulebus.targets.function import FunctionTarget
 from rulebus.testing.clock import FakeClock
 from unit.gate import ENTRY, SHOP, Gate, ids, sub
 
@@ -215,3 +218,34 @@ def test_a_handler_never_waits_for_room_that_it_is_to_make() -> None:
         bus.put_events([ENTRY])
         assert bus.wait_idle(10)
     assert answers == ["QueueFull"]
+
+
+# Threads.
+
+
+@pytest.mark.parametrize("durable", [False, True], ids=["memory", "sqlite"])
+def test_many_threads_put_and_every_event_is_counted_once(tmp_path: Path, durable: bool) -> None:
+    store = rulebus.SqliteStore(tmp_path / "bus.db") if durable else None
+    got: list[str] = []
+    put: list[str | None] = []
+    with rulebus.EventBus(store=store) as bus:
+        bus.put_rule("odd", {"detail": {"n": [1]}}, sub(lambda event: got.append(event.id), concurrency=4))
+        many = FunctionTarget(lambda events: got.extend(event.id for event in events), batch=True)
+        bus.put_rule("all", SHOP, Subscription(target=many, id="many", batch_size=50))
+
+        def publish(thread: int) -> None:
+            for number in range(40):
+                entries = [{**ENTRY, "Detail": f'{{"n":{n % 2}}}'} for n in range(number % 5 + 1)]
+                put.extend(bus.put_events(entries).event_ids)
+
+        threads = [threading.Thread(target=publish, args=(at,)) for at in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert bus.wait_idle(30)
+        stats = bus.statistics()
+    assert len(set(put)) == len(put) == stats.events == 8 * 40 * 3
+    assert stats.matched == len(got) == stats.total.successes == stats.total.created
+    assert set(got) == set(put)
+    assert stats.total.balanced
