@@ -8,17 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from rulebus.attempt import FailureKind
 from rulebus.event import Event
 from rulebus.retry import CLASSIC, RetryPolicy
 from rulebus.targets.protocol import Target
 
-__all__ = ["InputTransformer", "MissedTicks", "Rule", "RuleState", "Subscription"]
+__all__ = [
+    "AsTarget",
+    "HasTarget",
+    "InputTransformer",
+    "MissedTicks",
+    "Rule",
+    "RuleState",
+    "Subscription",
+    "target_of",
+]
 
 RuleState: TypeAlias = Literal["ENABLED", "DISABLED"]
 MissedTicks: TypeAlias = Literal["skip", "catch_up"]
+
+
+@runtime_checkable
+class HasTarget(Protocol):
+    """What can be forwarded to: an `EventBus` or `AsyncEventBus`."""
+
+    def as_target(self) -> Target:
+        """A target that leads there."""
+
+
+AsTarget: TypeAlias = "Target | HasTarget | Callable[..., Any] | str"
+"""A target, or what one can be made of: a bus, a function, a string that names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +59,9 @@ class Subscription:
     At most one of `input`, `input_path`, `input_transformer`. Numbers have units in their names.
     """
 
-    target: Target
-    """What takes the deliveries."""
+    target: AsTarget
+    """What takes the deliveries. A function, a bus or a string becomes a `Target` when the subscription is put: that is what
+    `EventBus.targets` shows."""
     id: str
     """Names it within the rule: letters, digits, ``.-_``, at most 64."""
     input: str | None = None
@@ -50,7 +72,7 @@ class Subscription:
     """A template that makes the input."""
     retry: RetryPolicy = CLASSIC
     """When a failed delivery is tried again."""
-    dead_letter: Target | None = None
+    dead_letter: AsTarget | None = None
     """Where deliveries go that were given up; None: they stay in the store."""
     failure_kinds: Mapping[str, FailureKind] = field(default_factory=dict)
     """Overrides the class of failures by their code: ``{"HTTP_404": "permanent"}``."""
@@ -93,3 +115,10 @@ class Rule:
     """Its targets, in the order put."""
     missed_ticks: MissedTicks = "skip"
     """What becomes of ticks of the schedule that came due while nobody could make them."""
+
+
+def target_of(given: AsTarget) -> Target:
+    """What a subscription that was put leads to. Raises TypeError for what is no `Target` yet."""
+    if isinstance(given, Target):
+        return given
+    raise TypeError(f"{given!r} is no Target yet: a bus makes one of it when the subscription is put")

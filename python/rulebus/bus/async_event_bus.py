@@ -280,7 +280,7 @@ class AsyncEventBus(BusHandle):
 
     async def close(self, timeout_s: float | None = None) -> CloseReport:
         """`EventBus.close`."""
-        return await self._run(self._hub.close(timeout_s))
+        return await self._run(self._hub.closing.close(timeout_s))
 
     async def __aenter__(self) -> Self:
         self._bind()

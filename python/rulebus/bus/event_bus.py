@@ -294,7 +294,7 @@ class EventBus(BusHandle):
         stays in a durable store; with a memory store it is lost, which a `RulebusWarning` says. Closes the hub: every
         other handle on it is closed, too. A handler that calls this does not wait for its own delivery.
         """
-        return self._run(self._hub.close(timeout_s))
+        return self._run(self._hub.closing.close(timeout_s))
 
     def __enter__(self) -> Self:
         return self

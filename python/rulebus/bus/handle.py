@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, Type
 from rulebus.bus.listener import Listener
 from rulebus.bus.names import check_bus_name, tame
 from rulebus.bus.refusals import refusal
-from rulebus.bus.subscribing import AsTarget, TargetLike
+from rulebus.bus.subscribing import TargetLike
 from rulebus.pattern import EventLike, Pattern, PatternLike
-from rulebus.rule import InputTransformer, MissedTicks, Rule, Subscription
+from rulebus.rule import AsTarget, InputTransformer, MissedTicks, Rule, Subscription
 from rulebus.targets.bus import BusTarget
 from rulebus.targets.function import FunctionTarget
 

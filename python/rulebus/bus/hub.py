@@ -7,19 +7,15 @@ deliveries begin; whatever fails before that gives its places in the queues back
 
 from __future__ import annotations
 
-import inspect
-import logging
 import os
-import threading
-import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal
 
 from rulebus.attempt import Failure
-from rulebus.bus.closing import CloseReport
+from rulebus.bus.closing import Closing, close_target
 from rulebus.bus.envelope import Envelopes
+from rulebus.bus.forwarding import forward_outcomes
 from rulebus.bus.ids import Ids, RandomIds
 from rulebus.bus.keeping import Keeping
 from rulebus.bus.limits import BusLimits
@@ -31,13 +27,12 @@ from rulebus.bus.route import BusRules
 from rulebus.bus.rule_book import RuleBook
 from rulebus.bus.subscribing import TargetMaker
 from rulebus.bus.ticker import Ticker, TickerThread
-from rulebus.bus.waits import Blocking, Durable, OnLoop, Until
+from rulebus.bus.waits import Durable, Until
 from rulebus.bus.waits import Work as Steps
 from rulebus.clock import Clock, SystemClock
 from rulebus.dead_letter import DeadLetter
 from rulebus.delivery.dispatcher import Dispatcher
 from rulebus.delivery.inside import in_handler
-from rulebus.errors import RulebusWarning
 from rulebus.schedule import Schedule, parse
 from rulebus.statistics import BusStatistics
 from rulebus.stores.memory import MemoryStore
@@ -84,9 +79,8 @@ class Hub:
         self._pid = os.getpid()
         self.is_draining = False
         self.is_closed = False
-        self._closing = threading.Lock()
-        self._report: CloseReport | None = None
-        self._waiting_for_end: list[Callable[[], None]] = []
+        self.closing = Closing(self)
+        """How it ends."""
         self.threads: ThreadDriver | None = None
         """Calls ordinary targets."""
         self.loop: LoopDriver | None = None
@@ -106,7 +100,7 @@ class Hub:
         )
         self.dispatcher.recover(self.store.recover())
         self.ticker = Ticker(self.clock, self.store, self._tick)
-        self._ticking = TickerThread(self.ticker, self.clock)
+        self.ticking = TickerThread(self.ticker, self.clock)
         self.registry = TargetRegistry() if registry is None else registry
         self.maker = TargetMaker(self.clock, self.open_target)
         self.book = RuleBook(
@@ -159,7 +153,7 @@ class Hub:
         """Forgets archived events when they are too old, from now on, where an archive asks for it."""
         if any(archive.retention_days for archive in self.keeping.archives.archives()):
             self.ticker.put("", _RETENTION, parse("rate(1 hour)"), catch_up=False)
-            self._ticking.wake()
+            self.ticking.wake()
 
     def statistics(self, bus: str) -> BusStatistics:
         """What happened on a bus."""
@@ -293,7 +287,6 @@ class Hub:
         if rules is None:
             return [Failure("permanent", "UNKNOWN_BUS", f"there is no bus called {bus}")] * len(deliveries)
         most = self.limits.max_hops
-        looping = [delivery.event.hops >= most for delivery in deliveries]
         going = [delivery for delivery in deliveries if delivery.event.hops < most]
         draft = self.publisher.forwarded(rules, going)
         if going:
@@ -303,9 +296,7 @@ class Hub:
                 self._refuse_rest(draft, routed)
             if future is not None:
                 future.result()
-        if not draft.faults and len(going) == len(deliveries):
-            return None
-        return _forward_outcomes(looping, draft, most)
+        return forward_outcomes(deliveries, draft.faults, most)
 
     # Schedules.
 
@@ -314,7 +305,7 @@ class Hub:
             self.ticker.remove(bus, rule)
         else:
             self.ticker.put(bus, rule, schedule, catch_up=catch_up)
-            self._ticking.wake()
+            self.ticking.wake()
 
     def _tick(self, bus: str, rule: str, at: float) -> None:
         """Makes the event of a tick: for the targets of its rule, whatever the queues hold, since nobody could wait."""
@@ -355,89 +346,12 @@ class Hub:
 
     # The end.
 
-    def close(self, timeout_s: float | None) -> Steps[CloseReport]:
-        """Lets nothing new in, waits for what can be delivered now, and lets go of everything."""
-        self.check_process()
-        inside = in_handler()
-        with self._closing:
-            first, self.is_draining = not self.is_draining, True
-        if not first:
-            if not inside:
-                yield Until(self._when_closed, timeout_s)
-            return self._report if self._report is not None else self._leftover(0)
-        end = None if timeout_s is None else time.monotonic() + timeout_s
-
-        def left() -> float | None:
-            return None if end is None else max(0.0, end - time.monotonic())
-
-        yield Blocking(self._ticking.close)
-        yield Blocking(self.keeping.close)
-        if not inside:  # The handler's own delivery would never end.
-            yield Until(lambda callback: self.dispatcher.when_idle(callback, retries=False), left())
-        running = 0
-        loop, threads = self.loop, self.threads
-        if loop is not None:
-            running += yield OnLoop(lambda: loop.stop_async(left()))
-        if threads is not None:
-            running += yield Blocking(lambda: threads.stop(left()))
-        for target in self.book.care.all():
-            yield from self._close_target(target)
-        if loop is not None and self.owns_loop:
-            yield Blocking(loop.stop)
-        report: CloseReport = yield Blocking(lambda: self._end(running, left()))
-        return report
-
-    def _when_closed(self, callback: Callable[[], None]) -> Callable[[], None]:
-        with self._closing:
-            if self._report is None:
-                self._waiting_for_end.append(callback)
-                return lambda: None
-        callback()
-        return lambda: None
-
-    def _close_target(self, target: Target) -> Steps[None]:
-        try:
-            answer = yield Blocking(target.close)
-            if inspect.isawaitable(answer):
-                awaitable = answer
-                yield OnLoop(lambda: awaitable)
-        except Exception:
-            logging.getLogger("rulebus").exception("closing the target %s failed", target.describe())
-
     def close_idle_targets(self) -> Steps[None]:
         """Closes targets that nothing leads to any more."""
         with self.book.standstill():
             idle = self.book.care.idle()
         for target in idle:
-            yield from self._close_target(target)
-
-    def _leftover(self, running: int) -> CloseReport:
-        left = tuple(one for one in self.dispatcher.statistics() if one.pending or one.in_flight)
-        pending = sum(one.pending + one.in_flight for one in left)
-        letters = 0 if self.is_closed else self.store.count_dead_letters()
-        return CloseReport(pending, running, self.store.durable, letters, left)
-
-    def _end(self, running: int, timeout_s: float | None) -> CloseReport:
-        self.dispatcher.flush(timeout_s)
-        report = self._leftover(running)
-        self.is_closed = True
-        self.store.close()
-        with self._closing:
-            self._report = report
-            waiting, self._waiting_for_end = self._waiting_for_end, []
-        for callback in waiting:
-            callback()
-        if report.lost:
-            names = ", ".join(
-                f"{one.rule}/{one.target} ({one.pending + one.in_flight})" for one in report.targets
-            )
-            warnings.warn(
-                f"a bus with a memory store was closed with {report.lost} deliveries that had not ended: {names}; "
-                "they are lost. Wait for them with wait_idle(), or use a durable store",
-                RulebusWarning,
-                stacklevel=5,
-            )
-        return report
+            yield from close_target(target)
 
 
 def _nothing() -> None:
@@ -469,27 +383,3 @@ def letter_filter(
         )
 
     return chosen
-
-
-def _forward_outcomes(looping: list[bool], draft: Draft, most: int) -> list[Failure | None]:
-    outcomes: list[Failure | None] = []
-    place = 0
-    for loops in looping:
-        if loops:
-            outcomes.append(
-                Failure(
-                    "permanent",
-                    "LOOP",
-                    f"the event was forwarded {most} times (max_hops); rules forward it in a cycle, see EventBus.cycles()",
-                )
-            )
-            continue
-        fault = draft.faults.get(place)
-        place += 1
-        if fault is None:
-            outcomes.append(None)
-        elif fault.code == "QueueFull":
-            outcomes.append(Failure("throttled", "QUEUE_FULL", fault.message, retry_after_s=1.0))
-        else:
-            outcomes.append(Failure("permanent", "INVALID_EVENT", fault.message))
-    return outcomes

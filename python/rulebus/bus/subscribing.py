@@ -8,29 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 from rulebus.bus.names import check_target_id, tame
 from rulebus.bus.refusals import refusal
 from rulebus.clock import Clock
-from rulebus.rule import Subscription
+from rulebus.rule import AsTarget, HasTarget, Subscription, target_of
 from rulebus.targets.bus import BusTarget
 from rulebus.targets.function import FunctionTarget
 from rulebus.targets.protocol import Target
 
-__all__ = ["AsTarget", "Forwards", "TargetLike", "TargetMaker", "check_subscription"]
+__all__ = ["TargetLike", "TargetMaker", "check_subscription"]
 
 
-@runtime_checkable
-class Forwards(Protocol):
-    """What can be forwarded to: an `EventBus` or `AsyncEventBus`."""
-
-    def as_target(self) -> BusTarget:
-        """The bus as a target."""
-
-
-AsTarget: TypeAlias = "Target | Forwards | Callable[..., Any] | str"
-"""A target, or what one can be made of."""
 TargetLike: TypeAlias = "Subscription | AsTarget"
 """What `put_targets` takes."""
 
@@ -48,7 +38,7 @@ class TargetMaker:
         """The target that is meant."""
         if isinstance(given, Target):
             return given
-        if isinstance(given, Forwards):
+        if isinstance(given, HasTarget):
             return given.as_target()
         if isinstance(given, str):
             return self._open(given)
@@ -88,7 +78,7 @@ def _free_id(target: Target, taken: dict[str, Subscription], used: Collection[st
     else:
         base = tame(target.describe().replace(" ", "-"), "target")
     id, number = base, 1
-    while id in used or (id in taken and not _same(taken[id].target, target)):
+    while id in used or (id in taken and not _same(target_of(taken[id].target), target)):
         number += 1
         id = f"{base}-{number}"
     return id

@@ -6,7 +6,7 @@ Relies on `delivery.state` for what is still on its way. Closes nothing itself. 
 from __future__ import annotations
 
 from rulebus.delivery.state import SubscriptionState
-from rulebus.rule import Subscription
+from rulebus.rule import Subscription, target_of
 from rulebus.targets.protocol import Target
 
 __all__ = ["TargetCare"]
@@ -59,9 +59,8 @@ class TargetCare:
 
 
 def _targets(subscription: Subscription) -> list[Target]:
-    if subscription.dead_letter is None:
-        return [subscription.target]
-    return [subscription.target, subscription.dead_letter]
+    given = [subscription.target, subscription.dead_letter]
+    return [target_of(one) for one in given if one is not None]
 
 
 def _over(state: SubscriptionState) -> bool:

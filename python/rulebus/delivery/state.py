@@ -21,7 +21,7 @@ from rulebus.delivery.ordering import NO_KEY, KeyOf, key_function
 from rulebus.delivery.places import Places
 from rulebus.delivery.rate import Bucket
 from rulebus.event import AcceptedEvent
-from rulebus.rule import Subscription
+from rulebus.rule import Subscription, target_of
 from rulebus.statistics import Histogram, TargetStatistics
 from rulebus.stores.protocol import SubscriptionKey
 from rulebus.targets.protocol import Delivery, Origin, Target
@@ -223,8 +223,8 @@ class SubscriptionState:
             # So that a second delivery of an event waits until it is known what became of the first.
             self.key_of = _event_id
         self.subscription = subscription
-        self.target: Target = subscription.target
-        self.is_async = inspect.iscoroutinefunction(subscription.target.deliver)
+        self.target: Target = target_of(subscription.target)
+        self.is_async = inspect.iscoroutinefunction(self.target.deliver)
         self.transform = transform
         self.origin = origin
         self.batch_size = max(1, subscription.batch_size)
