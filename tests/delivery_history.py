@@ -261,9 +261,10 @@ class History:
         """One of the calls comes back, in whatever way."""
         if self.letter_jobs and (not self.jobs or self.choose(3) == 0):
             side, job = self.letter_jobs.pop(self.choose(len(self.letter_jobs)))
-            fine = self.choose(3) > 0
-            self._letters_came_back(job, fine)
-            more = self.dispatcher.finish(job, None if fine else ValueError("no letters today"))
+            taken = [self.choose(3) > 0 for _ in job.deliveries]
+            self._letters_came_back(job, taken)
+            failure = Failure("retryable", "HTTP_500", "no letters today")
+            more = self.dispatcher.finish(job, [None if fine else failure for fine in taken])
             if more:
                 self.offered.append(job.state)
             return
@@ -288,15 +289,14 @@ class History:
             outcome = [Failure("throttled", "HTTP_429", "slowly", retry_after_s=3.0)] * count
         self._came_back(side, job, outcome)
 
-    def _letters_came_back(self, job: Job, fine: bool) -> None:
-        ids = {delivery.letter.id for delivery in job.deliveries if delivery.letter is not None}
-        assert len(ids) == len(job.deliveries)
-        assert not ids & (self.taken_here | self.refused_here), "a letter was offered twice by one process"
-        if fine:
-            self.letters_taken |= ids
-            self.taken_here |= ids
-        else:
-            self.refused_here |= ids
+    def _letters_came_back(self, job: Job, taken: list[bool]) -> None:
+        ids = [delivery.letter.id for delivery in job.deliveries if delivery.letter is not None]
+        assert len(set(ids)) == len(job.deliveries)
+        for id, fine in zip(ids, taken, strict=True):
+            assert id not in self.taken_here | self.refused_here, "a letter was offered twice by one process"
+            if fine:
+                self.letters_taken.add(id)
+            (self.taken_here if fine else self.refused_here).add(id)
 
     def _came_back(self, side: Side, job: Job, outcome: object) -> None:
         late = job.over
@@ -480,6 +480,8 @@ class History:
 
     def check(self) -> None:
         """At any moment."""
+        states = [side.state for side in self.sides if side.state is not None]
+        assert sum(state.dead_letter_failures for state in states) == len(self.refused_here)
         for side in self.sides:
             if side.state is None:
                 continue
@@ -504,7 +506,7 @@ class History:
                 self.take()
             while self.letter_jobs:
                 side, job = self.letter_jobs.pop()
-                self._letters_came_back(job, True)
+                self._letters_came_back(job, [True] * len(job.deliveries))
                 if self.dispatcher.finish(job, None):
                     self.offered.append(job.state)
             while self.jobs:

@@ -5,6 +5,7 @@ Relies on `delivery_history`, which objects as soon as anything happens that mus
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from hypothesis import given
@@ -64,8 +65,22 @@ def test_every_history_keeps_the_promises(data: st.DataObject) -> None:
         return data.draw(st.integers(0, most - 1)) if most > 1 else 0
 
     history = History(sides, durable=kind != "memory", prompt=kind == "prompt", choose=choose)
+    play(history, data.draw(st.lists(st.sampled_from(STEPS), min_size=5, max_size=60), label="steps"))
+
+
+@given(seed=st.integers(0, 2**32), data=st.data())
+def test_long_histories_keep_them_too(seed: int, data: st.DataObject) -> None:
+    """Hundreds of steps, by a seeded generator: what needs many steps is found here, though hardly shrunk."""
+    chance = random.Random(seed)
+    sides = [data.draw(subscriptions(number)) for number in range(chance.randint(1, 3))]
+    kind = chance.choice(["memory", "durable", "prompt"])
+    history = History(sides, durable=kind != "memory", prompt=kind == "prompt", choose=chance.randrange)
+    play(history, chance.choices(STEPS, k=chance.randint(50, 250)))
+
+
+def play(history: History, steps: list[str]) -> None:
+    """Plays the steps, looks after each, and lets everything end."""
     history.subscribe()
-    steps = data.draw(st.lists(st.sampled_from(STEPS), min_size=5, max_size=60), label="steps")
     for step in steps:
         getattr(history, step)()
         history.check()

@@ -13,6 +13,7 @@ import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Any
 
 from rulebus.clock import Clock
@@ -172,10 +173,12 @@ class LoopDriver:
         while True:
             self._coming = False
             turn_ends = loop.time() + _TURN_S
+            calls = 0
             while ready and not self._stopping:
                 state = ready.popleft()
                 await self._deliver(task, state)
-                if loop.time() >= turn_ends:
+                calls += 1
+                if not calls & 7 and loop.time() >= turn_ends:
                     await asyncio.sleep(0)
                     turn_ends = loop.time() + _TURN_S
             if self._stopping or len(self._idle) >= _IDLE_MOST:
@@ -217,17 +220,21 @@ class LoopDriver:
         outcome: object
         try:
             answer = job.target.deliver(job.deliveries)
-            outcome = await answer if inspect.isawaitable(answer) else answer
+            if type(answer) is CoroutineType or inspect.isawaitable(answer):
+                outcome = await answer
+            else:
+                outcome = answer
         except asyncio.CancelledError as error:
             outcome = error
             if not job.over and task.cancelling():
                 raise  # The loop is shut down: `_done` settles it.
         except BaseException as error:
             outcome = error
-        if job.over and task.cancelling():
-            task.uncancel()
+        if job.over:
+            self._given_up.discard(task)
+            if task.cancelling():
+                task.uncancel()
         self._tasks[task] = None
-        self._given_up.discard(task)
         if dispatcher.finish(job, outcome):
             self._ready.append(state)
 
