@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Any
@@ -63,6 +64,8 @@ class SqliteReader:
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
+        # A reader that nobody closes lets go of the file with its last reference.
+        weakref.finalize(self, _close, self._idle)
 
     def ask(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         """The one row that a statement answers with. Raises StoreError."""
@@ -201,6 +204,9 @@ class SqliteReader:
         """Lets go of the file."""
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+            _close(self._idle)
+
+
+def _close(connections: list[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import lru_cache
 from typing import Any
 
 from rulebus import _json
-from rulebus.attempt import Attempt, Failure
+from rulebus.attempt import Attempt, Failure, FailureKind
 from rulebus.dead_letter import DeadLetter
 from rulebus.errors import StoreError
 from rulebus.event import AcceptedEvent
@@ -94,10 +95,13 @@ def _attempts(attempts: tuple[Attempt, ...]) -> list[tuple[Any, ...]]:
 
 
 def _attempts_of(rows: list[list[Any]]) -> tuple[Attempt, ...]:
-    return tuple(
-        Attempt(started_at, duration_s, Failure(kind, code, message, status, wait, answer.encode("latin-1")))
-        for started_at, duration_s, kind, code, message, status, wait, answer in rows
-    )
+    return tuple([Attempt(row[0], row[1], _failure(*row[2:])) for row in rows])
+
+
+@lru_cache(maxsize=1024)
+def _failure(kind: FailureKind, code: str, message: str, status: str, wait: float, answer: str) -> Failure:
+    """Failures are values, and when a target is down, hundreds of thousands of them are equal: one object then."""
+    return Failure(kind, code, message, status, wait, answer.encode("latin-1"))
 
 
 def pack_attempts(due_at: float, attempts: tuple[Attempt, ...]) -> str:
