@@ -6,7 +6,7 @@ Relies on the store's `archived` and on `Match`. Must never put anything.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol
@@ -14,9 +14,8 @@ from typing import Protocol
 from rulebus.archive.splice import with_replay_name
 from rulebus.event import AcceptedEvent
 from rulebus.stores.event_time import event_time
-from rulebus.stores.protocol import Store
 
-__all__ = ["Match", "ReplayPreview", "preview"]
+__all__ = ["Archived", "Match", "ReplayPreview", "preview"]
 
 _CHUNK = 1000
 
@@ -29,6 +28,13 @@ class Match(Protocol):
     ) -> Sequence[Sequence[tuple[str, tuple[str, ...]]]]:
         """Of each envelope the rules of the bus that it matches (only of those named, if any are), each with the ids of
         its targets."""
+
+
+class Archived(Protocol):
+    """What is needed of a store; one that is only read has it, too."""
+
+    def archived(self, archive: str, start: float, end: float, /) -> Iterator[tuple[int, AcceptedEvent]]:
+        """What an archive keeps of the window, by (time, number)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class ReplayPreview:
 
 
 def preview(
-    store: Store,
+    store: Archived,
     match: Match,
     archive: str,
     start: float,
