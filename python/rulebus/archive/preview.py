@@ -14,9 +14,8 @@ from typing import Protocol
 from rulebus.archive.splice import replay_namer
 from rulebus.event import AcceptedEvent
 from rulebus.stores.event_time import event_time
-from rulebus.stores.protocol import Store
 
-__all__ = ["Match", "ReplayPreview", "preview"]
+__all__ = ["Archived", "Match", "ReplayPreview", "preview"]
 
 _CHUNK_BYTES = 8 << 20
 
@@ -29,6 +28,13 @@ class Match(Protocol):
     ) -> Sequence[Sequence[tuple[str, tuple[str, ...]]]]:
         """Of each envelope the rules of the bus that it matches (only of those named, if any are), each with the ids of
         its targets."""
+
+
+class Archived(Protocol):
+    """What is needed of a store; one that is only read has it, too."""
+
+    def archived(self, archive: str, start: float, end: float, /) -> Iterator[tuple[int, AcceptedEvent]]:
+        """What an archive keeps of the window, by (time, number)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class ReplayPreview:
 
 
 def preview(
-    store: Store,
+    store: Archived,
     match: Match,
     archive: str,
     start: float,
