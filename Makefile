@@ -11,6 +11,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?= python3
 SECONDS ?= 600
 PYTEST ?=
+# Tests run side by side, one process for each processor, at most four.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
 VENV := .venv
 BIN := $(VENV)/bin
 LOGS := $(VENV)/logs
@@ -41,7 +43,7 @@ else
 	cargo test $(CRATES) 2>&1 | tee $(LOGS)/rust.log
 	@: > $(LOGS)/rustdoc.log
 endif
-	$(BIN)/python -P -m pytest $(PYTEST) 2>&1 | tee $(LOGS)/python.log
+	$(BIN)/python -P -m pytest -n $(JOBS) --dist worksteal $(PYTEST) 2>&1 | tee $(LOGS)/python.log
 	@echo
 	@grep -hE '^ *Summary \[|^test result: .* [1-9][0-9]* passed' $(LOGS)/rust.log $(LOGS)/rustdoc.log || true
 	@grep -hE '^=+ .*(passed|failed|error).* =+$$' $(LOGS)/python.log

@@ -24,7 +24,7 @@ from rulebus.errors import (
     StoreError,
 )
 from rulebus.explanation import Alternative, Explanation, FieldCondition, OrCondition
-from rulebus.matcher import LineCounts, Matcher, MatcherStats
+from rulebus.matcher import LineCounts, Matcher, MatcherStats, RuleCost
 from rulebus.pattern import Pattern
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ __all__ = [
     "RetryAfter",
     "RetryPolicy",
     "Rule",
+    "RuleCost",
     "RuleSetError",
     "RulebusError",
     "RulebusWarning",

@@ -16,6 +16,7 @@ Exhausted: TypeAlias = Literal["MaximumRetryAttempts", "MaximumEventAgeInSeconds
 
 _MOST_ATTEMPTS = 185
 _LEAST_AGE_S, _MOST_AGE_S = 60, 86_400
+_MOST_AGE_OF_LIST_S = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,14 @@ class RetryPolicy:
     share of ``base_s * factor ** (n - 1)``, at most `cap_s` (full jitter); or, when `waits_s` is given, exactly its
     n-th member (the list's length then bounds the retries, too). A wait that the target asked for (``Retry-After``)
     counts instead where it is longer.
+
+    A list of waits is its own bound: with `waits_s` the age may be up to 30 days, and is that unless it is given.
     """
 
     maximum_retry_attempts: int = _MOST_ATTEMPTS
     """Tries after the first."""
-    maximum_event_age_in_seconds: float = _MOST_AGE_S
-    """Age at which no further try begins."""
+    maximum_event_age_in_seconds: float = -1.0
+    """Age at which no further try begins. -1, the default, stands for the most: 86,400, with `waits_s` 30 days."""
     base_s: float = 1.0
     """Longest wait before the first retry."""
     factor: float = 2.0
@@ -53,9 +56,12 @@ class RetryPolicy:
             raise ValueError(
                 f"maximum_retry_attempts is from 0 to {_MOST_ATTEMPTS}, not {self.maximum_retry_attempts!r}"
             )
-        if not _LEAST_AGE_S <= self.maximum_event_age_in_seconds <= _MOST_AGE_S:
+        most = _MOST_AGE_S if self.waits_s is None else _MOST_AGE_OF_LIST_S
+        if self.maximum_event_age_in_seconds == -1.0:
+            object.__setattr__(self, "maximum_event_age_in_seconds", most)
+        if not _LEAST_AGE_S <= self.maximum_event_age_in_seconds <= most:
             raise ValueError(
-                f"maximum_event_age_in_seconds is from {_LEAST_AGE_S} to {_MOST_AGE_S}, "
+                f"maximum_event_age_in_seconds is from {_LEAST_AGE_S} to {most}, "
                 f"not {self.maximum_event_age_in_seconds!r}"
             )
         if self.base_s < 0 or self.factor < 1 or self.cap_s < 0:

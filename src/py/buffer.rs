@@ -44,6 +44,8 @@ impl View {
 
 /// Numbers in an array.
 pub enum Numbers {
+    /// `uint8`.
+    U8(Box<[u8]>),
     /// `uint32`.
     U32(Box<[u32]>),
     /// `uint64`.
@@ -62,6 +64,7 @@ impl Array {
     /// An array of these numbers.
     pub fn new(numbers: Numbers) -> Self {
         let (len, size) = match &numbers {
+            Numbers::U8(n) => (n.len(), 1),
             Numbers::U32(n) => (n.len(), 4),
             Numbers::U64(n) => (n.len(), 8),
         };
@@ -71,6 +74,7 @@ impl Array {
     /// The number at an index; 0 beyond the end.
     pub fn at(&self, index: usize) -> u64 {
         match &self.numbers {
+            Numbers::U8(n) => n.get(index).map_or(0, |n| u64::from(*n)),
             Numbers::U32(n) => n.get(index).map_or(0, |n| u64::from(*n)),
             Numbers::U64(n) => n.get(index).copied().unwrap_or(0),
         }
@@ -92,6 +96,7 @@ impl Array {
         }
         let this = slf.get();
         let (start, format): (*const c_void, &CStr) = match &this.numbers {
+            Numbers::U8(n) => (n.as_ptr().cast(), c"B"),
             Numbers::U32(n) => (n.as_ptr().cast(), c"I"),
             Numbers::U64(n) => (n.as_ptr().cast(), c"Q"),
         };

@@ -3,6 +3,7 @@
 
 use crate::{
     batch,
+    buffer::{Array, Numbers},
     errors::{Fault, capacity_err, pattern_err, rule_set_err},
     input::{Event, Lines},
     lines::{LinesResult, line_faults, pairs},
@@ -14,11 +15,11 @@ use crate::{
 use pyo3::{
     PyTraverseError, PyVisit,
     prelude::*,
-    types::{PyDict, PyList},
+    types::{PyDict, PyList, PyMemoryView},
 };
 use rulebus_core::{
     pattern,
-    store::{RuleSet, Scratch, Snapshot},
+    store::{Change, Put, Refused, RuleId, RuleSet, Scratch, Snapshot},
     walk::Validation,
 };
 use std::cell::Cell;
@@ -83,6 +84,9 @@ pub fn any(py: Python<'_>, snapshot: &Snapshot, level: Validation, event: &Bound
     }
 }
 
+/// Name, access, expected share of events, candidates and matches.
+type Costs<'py> = Vec<(Bound<'py, PyAny>, Option<String>, f64, Option<(u64, u64)>)>;
+
 /// A live set of rules; the native half of `rulebus.Matcher`.
 #[pyclass(frozen, subclass, weakref, module = "rulebus._core")]
 pub struct Matcher {
@@ -139,6 +143,18 @@ impl Matcher {
         LinesResult::new(py, matched, bytes, |rules| self.names.all(py, &snapshot, rules))
     }
 
+    /// Whether any rule matches, for each line of JSON lines: a memoryview of uint8, without a copy.
+    ///
+    /// 1 where one matches, 0 where none does, 255 for a line that is no event. Stops at the first match of a line.
+    /// The buffer is as in `match_lines`.
+    #[pyo3(signature = (buffer, threads = 1))]
+    fn matches_lines<'py>(&self, buffer: &Bound<'py, PyAny>, threads: isize) -> PyResult<Bound<'py, PyMemoryView>> {
+        let (py, lines, threads) = (buffer.py(), Lines::of(buffer)?, self::threads(threads)?);
+        let (bytes, snapshot) = (lines.bytes(), self.rules.load());
+        let answers = py.detach(|| snapshot.any_lines(bytes, self.options.level, threads));
+        PyMemoryView::from(Bound::new(py, Array::new(Numbers::U8(answers.into())))?.as_any())
+    }
+
     fn _count_lines<'py>(&self, buffer: &Bound<'py, PyAny>, threads: isize) -> PyResult<(Bound<'py, PyDict>, usize, Bound<'py, PyAny>)> {
         let (py, lines, threads) = (buffer.py(), Lines::of(buffer)?, self::threads(threads)?);
         let (bytes, snapshot) = (lines.bytes(), self.rules.load());
@@ -159,29 +175,69 @@ impl Matcher {
     fn _put(&self, py: Python<'_>, name: Bound<'_, PyAny>, pattern: &Bound<'_, PyAny>) -> PyResult<()> {
         let limits = &self.options.pattern;
         let tree = Source::of(pattern, limits)?.read(limits).map_err(|error| pattern_err(py, &error))?;
-        self.names.put(py, &self.rules, vec![(Name::of(name)?, tree)])?.map_err(|error| capacity_err(py, error.to_string()))
+        let put = |replaces: &[Option<RuleId>]| {
+            let put = vec![Put { replaces: replaces[0], pattern: tree }];
+            self.rules.apply(Change { remove: vec![], put })
+        };
+        self.names.put(py, vec![Name::of(name)?], put)?.map_err(|error| capacity_err(py, error.to_string()))
     }
 
     fn _update<'py>(&self, rules: &Bound<'py, PyDict>) -> PyResult<()> {
         let (py, limits) = (rules.py(), &self.options.pattern);
         let items: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> = rules.iter().collect();
         let sources = items.iter().map(|(_, pattern)| Source::of(pattern, limits)).collect::<PyResult<Vec<_>>>()?;
-        let read: Vec<_> = py.detach(|| sources.into_iter().map(|source| source.read(limits)).collect());
-        let (mut good, mut bad) = (Vec::with_capacity(items.len()), Vec::new());
-        for ((name, _), result) in items.iter().zip(read) {
-            match result {
-                Ok(tree) => good.push((Name::of(name.clone())?, tree)),
-                Err(error) => bad.push((name.clone(), error)),
-            }
-        }
-        if !bad.is_empty() {
-            return Err(rule_set_err(py, bad));
-        }
-        self.names.put(py, &self.rules, good)?.map_err(|error| capacity_err(py, error.to_string()))
+        let read = py.detach(|| self.rules.read(&sources, |source| source.read(limits), 0));
+        drop(sources);
+        let draft = read.map_err(|refused| match refused {
+            Refused::Patterns(errors) => rule_set_err(py, errors.into_iter().map(|(at, error)| (items[at].0.clone(), error)).collect()),
+            Refused::Capacity(error) => capacity_err(py, error.to_string()),
+        })?;
+        let names = items.into_iter().map(|(name, _)| Name::of(name)).collect::<PyResult<Vec<_>>>()?;
+        let put = |replaces: &[Option<RuleId>]| self.rules.put_draft(draft, replaces);
+        self.names.put(py, names, put)?.map_err(|error| capacity_err(py, error.to_string()))
     }
 
     fn _remove(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<bool> {
         self.names.remove(py, &self.rules, &Name::of(name)?)
+    }
+
+    /// Merges all parts of the index into one, in this thread; other threads may match and change rules meanwhile.
+    ///
+    /// Merges happen by themselves, in a background thread. This is for the moment before a fork, so that children share
+    /// the memory, and for measurements. COST: one to four seconds a million rules.
+    fn compact(&self, py: Python<'_>) {
+        py.detach(|| self.rules.compact());
+    }
+
+    /// Counts what the events of a sample hold, JSON lines, and builds the index anew for events like those.
+    ///
+    /// The index sees rules, not events: it may look rules up by a value that is rare among them and in nearly every
+    /// event. With a sample it knows better, also for the rules that are put later. Answers never change, only their
+    /// costs (see `costs`). Lines that are no events do not count. Returns the number of events; without any, nothing
+    /// changes. COST: one to four microseconds a rule and a match for each event; other threads go on meanwhile.
+    #[pyo3(signature = (sample, /))]
+    fn tune(&self, sample: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let lines = Lines::of(sample)?;
+        let bytes = lines.bytes();
+        Ok(sample.py().detach(|| self.rules.tune(bytes, self.options.level)))
+    }
+
+    fn _costs<'py>(&self, py: Python<'py>, sample: Option<&Bound<'py, PyAny>>) -> PyResult<(Costs<'py>, usize)> {
+        let lines = sample.map(Lines::of).transpose()?;
+        let (sample, snapshot) = (lines.as_ref().map(|lines| (lines.bytes(), self.options.level)), self.rules.load());
+        let (costs, events) = py.detach(|| snapshot.costs(sample));
+        let rules: Vec<RuleId> = costs.iter().map(|cost| cost.rule).collect();
+        let names = self.names.all(py, &snapshot, &rules)?;
+        Ok((names.into_iter().zip(costs).map(|(name, c)| (name, c.access, c.expected, c.observed)).collect(), events))
+    }
+
+    fn _work(&self) -> (u64, u64, u64) {
+        let work = self.rules.work();
+        (work.at_once, work.most_at_once, work.in_background)
+    }
+
+    fn _wait_for_merges(&self, py: Python<'_>) {
+        py.detach(|| self.rules.wait_for_merges());
     }
 
     /// Removes all rules.
@@ -190,13 +246,11 @@ impl Matcher {
     }
 
     fn _pattern(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<Option<String>> {
-        let found = self.names.find(py, &self.rules, &Name::of(name)?)?;
-        Ok(found.and_then(|(rule, snapshot)| py.detach(|| Some(pattern::print(&snapshot.pattern(rule)?)))))
+        Ok(self.names.pattern(py, &self.rules, &Name::of(name)?)?.map(|tree| pattern::print(&tree)))
     }
 
     fn _explain(&self, py: Python<'_>, name: Bound<'_, PyAny>, event: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-        let found = self.names.find(py, &self.rules, &Name::of(name)?)?;
-        let tree = found.and_then(|(rule, snapshot)| py.detach(|| snapshot.pattern(rule)));
+        let tree = self.names.pattern(py, &self.rules, &Name::of(name)?)?;
         tree.map(|tree| explanation(py, &tree, event, self.options.level, self.options.event)).transpose()
     }
 
@@ -217,9 +271,9 @@ impl Matcher {
         self.options.to_dict(py)
     }
 
-    fn _stats(&self, py: Python<'_>) -> (usize, usize, usize, usize, usize, u64, usize) {
+    fn _stats(&self) -> (usize, usize, usize, usize, usize, u64, usize) {
         let snapshot = self.rules.load();
-        let s = py.detach(|| snapshot.stats());
+        let s = snapshot.stats();
         (s.rules, s.conjunctions, s.paths, s.operands, s.size_bytes, s.generation, s.segments)
     }
 
@@ -228,7 +282,7 @@ impl Matcher {
     }
 
     fn __contains__(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<bool> {
-        Ok(self.names.find(py, &self.rules, &Name::of(name)?)?.is_some())
+        self.names.contains(py, &Name::of(name)?)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

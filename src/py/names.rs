@@ -6,7 +6,8 @@
 //!
 //! INVARIANT: the mutexes are never held while Python code may run. A name's `__hash__` and `__eq__` are called before
 //! a change takes its turn; in its turn the change checks that nothing it saw has changed, else it starts over. So a
-//! name may even change the matcher from within its `__eq__`.
+//! name may even change the matcher from within its `__eq__`. Nobody who holds the GIL waits for a turn without letting
+//! it go.
 //! INVARIANT: a slot is emptied only for a number that the core released, that is when no snapshot names it and the
 //! index has forgotten it. Whoever reads a slot holds a snapshot that names the number, or the index that lists it.
 
@@ -14,12 +15,12 @@ use hashbrown::HashTable;
 use pyo3::{PyTraverseError, PyVisit, exceptions::PyRuntimeError, ffi, prelude::*, sync::MutexExt, types::PyList};
 use rulebus_core::{
     pattern::tree::Pattern,
-    store::{CapacityError, Change, Put, RuleId, RuleSet, Snapshot},
+    store::{Applied, CapacityError, Change, PerProcess, RuleId, RuleSet, Snapshot},
 };
 use std::{
     ptr::{self, NonNull},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicPtr, Ordering},
     },
 };
@@ -75,20 +76,18 @@ struct Index {
 
 /// A change of so many rules is small.
 const SMALL_CHANGE: usize = 16;
-/// A set of so many rules is rebuilt within a few milliseconds.
-const SMALL_SET: usize = 4096;
 
 /// The names of a matcher's rules.
 pub struct Names {
     slots: [OnceLock<Box<[Slot]>>; CHUNKS],
     index: Mutex<Index>,
-    /// Held by the one change whose turn it is.
-    turn: Mutex<()>,
+    /// Held by the one change whose turn it is; a fork may find it held, so a child has its own.
+    turn: PerProcess<Mutex<()>>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { slots: [const { OnceLock::new() }; CHUNKS], index: Mutex::default(), turn: Mutex::default() }
+        Self { slots: [const { OnceLock::new() }; CHUNKS], index: Mutex::default(), turn: PerProcess::new(Mutex::default()) }
     }
 }
 
@@ -116,7 +115,7 @@ impl Names {
         if there() {
             return Ok(());
         }
-        drop(self.turn.lock_py_attached(py));
+        drop(self.turn.get(Mutex::default).lock_py_attached(py));
         if there() { Ok(()) } else { Err(PyRuntimeError::new_err("the matcher was already taken apart by the garbage collector")) }
     }
 
@@ -125,60 +124,74 @@ impl Names {
         locked(self.index.lock_py_attached(py)).table.len()
     }
 
-    /// The number of the rule of this name and a snapshot that has it, unless it is just being removed.
-    pub fn find(&self, py: Python<'_>, rules: &RuleSet, name: &Name) -> PyResult<Option<(RuleId, Arc<Snapshot>)>> {
+    /// Whether there is a rule of this name.
+    pub fn contains(&self, py: Python<'_>, name: &Name) -> PyResult<bool> {
+        Ok(self.look_up(py, name)?.found.is_some())
+    }
+
+    /// The pattern of the rule of this name, if there is one.
+    pub fn pattern(&self, py: Python<'_>, rules: &RuleSet, name: &Name) -> PyResult<Option<Pattern>> {
         loop {
             let lookup = self.look_up(py, name)?;
             let Some(found) = lookup.found else { return Ok(None) };
+            // No change gives the number to another rule while the index is held.
             let index = locked(self.index.lock_py_attached(py));
             if index.unchanged(&lookup) {
-                return Ok(Some((found, rules.load())));
+                return Ok(rules.pattern(found));
             }
         }
     }
 
-    /// Puts rules, whose names differ from one another, as one change.
-    pub fn put(&self, py: Python<'_>, rules: &RuleSet, new: Vec<(Name, Pattern)>) -> PyResult<Result<(), CapacityError>> {
-        let (mut names, mut patterns): (Vec<_>, Vec<_>) = new.into_iter().map(|(name, pattern)| (Some(name), pattern)).unzip();
+    /// Puts rules, whose names differ from one another, as one change; `apply` makes it, told which rules are replaced.
+    pub fn put(
+        &self,
+        py: Python<'_>,
+        names: Vec<Name>,
+        apply: impl FnOnce(&[Option<RuleId>]) -> Result<Applied, CapacityError> + Send,
+    ) -> PyResult<Result<(), CapacityError>> {
+        let (mut names, mut apply) = (names.into_iter().map(Some).collect::<Vec<_>>(), Some(apply));
         loop {
             let lookups = names.iter().flatten().map(|name| self.look_up(py, name)).collect::<PyResult<Vec<_>>>()?;
-            let done = self.in_turn(py, rules, names.len(), || {
-                if !locked(self.index.lock()).all_unchanged(&lookups) {
-                    return None;
-                }
-                let patterns = std::mem::take(&mut patterns).into_iter().zip(&lookups);
-                let put = patterns.map(|(pattern, lookup)| Put { replaces: lookup.found, pattern }).collect();
-                Some(rules.apply(Change { remove: vec![], put }).map(|applied| {
-                    let mut index = locked(self.index.lock());
-                    for ((lookup, id), name) in lookups.iter().zip(applied.ids).zip(&mut names) {
-                        // A replaced rule keeps its number and, as in a dict, the name object it was first put under.
-                        if let (None, Some(name)) = (lookup.found, name.take()) {
-                            self.fill(id, name.object);
-                            index.insert(lookup.hash, id);
-                        }
+            let replaces: Vec<Option<RuleId>> = lookups.iter().map(|lookup| lookup.found).collect();
+            // Called once: after it the loop ends.
+            let put = || apply.take().expect("not called before")(&replaces);
+            let enter = |index: &mut Index, applied: Result<Applied, CapacityError>| {
+                let applied = applied?;
+                for ((lookup, id), name) in lookups.iter().zip(applied.ids).zip(&mut names) {
+                    // A replaced rule keeps its number and, as in a dict, the name object it was first put under.
+                    if let (None, Some(name)) = (lookup.found, name.take()) {
+                        self.fill(id, name.object);
+                        index.insert(lookup.hash, id);
                     }
-                    self.free(applied.released)
-                }))
-            });
-            if let Some(result) = done {
+                }
+                Ok(self.free(applied.released))
+            };
+            if let Some(result) = self.in_turn(py, lookups.len(), |index| index.all_unchanged(&lookups), put, enter) {
                 return Ok(result.map(|freed| freed.into_iter().for_each(|taken| taken.drop(py))));
             }
         }
     }
 
-    /// Does `work` when no other change is under way. A small change to a small set keeps the GIL if nobody else is in
-    /// turn: giving it up costs a switch interval (5 ms) for every busy thread, the change itself some microseconds.
-    fn in_turn<T: Send>(&self, py: Python<'_>, rules: &RuleSet, changes: usize, work: impl FnOnce() -> T + Send) -> T {
-        if changes <= SMALL_CHANGE
-            && rules.guard().stored() <= SMALL_SET
-            && let Ok(_turn) = self.turn.try_lock()
-        {
-            return work();
+    /// Does `work` and enters its result when no other change is under way, unless what was looked up has changed.
+    ///
+    /// A small change keeps the GIL: giving it up costs a switch interval (5 ms) for every busy thread, the change itself
+    /// some microseconds, a millisecond at most. The index is only ever held under the GIL, so that no fork of another
+    /// thread finds it held.
+    fn in_turn<T: Send, U>(
+        &self,
+        py: Python<'_>,
+        changes: usize,
+        unchanged: impl FnOnce(&Index) -> bool,
+        work: impl FnOnce() -> T + Send,
+        enter: impl FnOnce(&mut Index, T) -> U,
+    ) -> Option<U> {
+        let turn = self.turn.get(Mutex::default);
+        let _turn = locked(turn.lock_py_attached(py));
+        if !unchanged(&locked(self.index.lock_py_attached(py))) {
+            return None;
         }
-        py.detach(|| {
-            let _turn = locked(self.turn.lock());
-            work()
-        })
+        let done = if changes <= SMALL_CHANGE { work() } else { py.detach(work) };
+        Some(enter(&mut locked(self.index.lock_py_attached(py)), done))
     }
 
     /// Removes the rule of this name; false if there is none.
@@ -186,12 +199,7 @@ impl Names {
         loop {
             let lookup = self.look_up(py, name)?;
             let Some(found) = lookup.found else { return Ok(false) };
-            let freed = self.in_turn(py, rules, 1, || {
-                let unchanged = locked(self.index.lock()).unchanged(&lookup);
-                unchanged.then(|| self.forget(rules, vec![found]))
-            });
-            if let Some(freed) = freed {
-                freed.into_iter().for_each(|taken| taken.drop(py));
+            if self.forget(py, rules, |index| index.unchanged(&lookup), &[found]) {
                 return Ok(true);
             }
         }
@@ -199,21 +207,25 @@ impl Names {
 
     /// Removes all rules.
     pub fn clear(&self, py: Python<'_>, rules: &RuleSet) {
-        let freed = py.detach(|| {
-            let _turn = locked(self.turn.lock());
-            let all = locked(self.index.lock()).table.iter().copied().collect();
-            self.forget(rules, all)
-        });
-        freed.into_iter().for_each(|taken| taken.drop(py));
+        loop {
+            let all: Vec<RuleId> = locked(self.index.lock_py_attached(py)).table.iter().copied().collect();
+            let unchanged = |index: &Index| index.table.len() == all.len() && index.table.iter().eq(&all);
+            if self.forget(py, rules, unchanged, &all) {
+                return;
+            }
+        }
     }
 
-    /// Removes rules; to be called in one's turn.
-    fn forget(&self, rules: &RuleSet, gone: Vec<RuleId>) -> Vec<Taken> {
-        let mut index = locked(self.index.lock());
-        gone.iter().for_each(|id| index.remove(*id));
-        drop(index);
+    /// Removes rules, unless something has changed.
+    fn forget(&self, py: Python<'_>, rules: &RuleSet, unchanged: impl FnOnce(&Index) -> bool, gone: &[RuleId]) -> bool {
         // Without anything put, no capacity can be exceeded.
-        rules.apply(Change { remove: gone, put: vec![] }).map_or_else(|_| vec![], |applied| self.free(applied.released))
+        let remove = || rules.apply(Change { remove: gone.to_vec(), put: vec![] }).map_or_else(|_| vec![], |applied| applied.released);
+        let enter = |index: &mut Index, released| {
+            gone.iter().for_each(|id| index.remove(*id));
+            self.free(released)
+        };
+        let freed = self.in_turn(py, gone.len(), unchanged, remove, enter);
+        freed.map(|freed| freed.into_iter().for_each(|taken| taken.drop(py))).is_some()
     }
 
     /// Looks a name up as a dict does: same hash, then identity, then equality.
@@ -269,12 +281,13 @@ impl Names {
         unsafe { Bound::from_borrowed_ptr_or_opt(py, object) }
     }
 
+    /// Puts an object into its slot.
     fn fill(&self, id: RuleId, object: Py<PyAny>) {
         let (chunk, at) = place(id);
         let slots = self.slots[chunk].get_or_init(|| (0..FIRST << chunk).map(|_| Slot::default()).collect());
-        // A released number's slot was emptied before the number was given out again.
-        let before = slots[at].swap(object.into_ptr(), Ordering::AcqRel);
-        debug_assert!(before.is_null());
+        // A released number's slot was emptied before the number was given out again; only a child of a fork may find
+        // what its parent was about to drop, and never drops it.
+        slots[at].store(object.into_ptr(), Ordering::Release);
     }
 
     fn free(&self, released: Vec<RuleId>) -> Vec<Taken> {

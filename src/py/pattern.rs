@@ -48,11 +48,11 @@ impl<'a> Source<'a> {
     }
 
     /// The tree, or why there is none. Needs no interpreter.
-    pub fn read(self, limits: &PatternLimits) -> Result<tree::Pattern, PatternError> {
+    pub fn read(&self, limits: &PatternLimits) -> Result<tree::Pattern, PatternError> {
         match self {
-            Self::Read(tree) => Ok(tree),
-            Self::Text(text) => accept(&text, limits),
-            Self::Bad(error) => Err(*error),
+            Self::Read(tree) => Ok(tree.clone()),
+            Self::Text(text) => accept(text, limits),
+            Self::Bad(error) => Err((**error).clone()),
         }
     }
 }

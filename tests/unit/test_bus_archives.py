@@ -112,6 +112,7 @@ def test_a_replay_that_a_close_cut_short_goes_on(tmp_path: Path) -> None:
     replay.wait(0.1)
     closing = threading.Thread(target=bus.close)
     closing.start()
+    assert bus._hub.keeping._closing.wait(10)
     gate.set()
     closing.join(20)
     first = len(got)

@@ -220,7 +220,7 @@ async def test_asynchronous_targets_are_closed_on_the_loop() -> None:
         await bus.put_events([ENTRY])
         assert await bus.wait_idle(10)
         bus.delete_rule("a", with_targets=True)
-        for _ in range(100):
+        for _ in range(10_000):
             if Closing.closed:
                 break
             await asyncio.sleep(0.001)

@@ -240,6 +240,7 @@ def test_a_regression_ends_with_1(run: Run, files: tuple[Path, Path], tmp_path: 
     words = compared(run, files, old)
     assert words.status == 1
     assert re.search(r"match_lines, processor time .*WORSE", words.out)
+    assert re.search(r"match_lines  .*worse, not judged", words.out)
 
 
 def test_an_improvement_or_a_wide_threshold_ends_with_0(

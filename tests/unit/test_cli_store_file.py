@@ -134,10 +134,42 @@ def test_a_replay_is_rehearsed_and_made(run: Run, store: Path, router: Path) -> 
     shown = json.loads(rehearsed.out)
     assert (shown["events"], shown["deliveries"], shown["rules"]) == (3, 3, {"all": 3})
     assert taken(store.parent) == []
-    made = run("archive", "replay", store, "kept", "--router", router, "--to-time", "2023-11-14T22:15:00Z")
+    made = run("archive", "replay", store, "kept", "--router", router, "--until", "2023-11-14T22:15:00Z")
     assert made.status == 0, made.err
     assert (json.loads(made.out)["state"], json.loads(made.out)["events"]) == ("COMPLETED", 2)
     assert taken(store.parent) == [0, 1]
+
+
+def test_a_rehearsal_delivers_nothing_that_was_pending(run: Run, store: Path, router: Path) -> None:
+    assert json.loads(run("dead-letters", "redrive", store).out) == {"put_back": 5}
+    rehearsed = run("archive", "replay", store, "kept", "--router", router, "--dry-run")
+    assert json.loads(rehearsed.out)["deliveries"] == 3
+    assert taken(store.parent) == []
+
+
+def test_a_rehearsal_works_beside_a_running_bus(
+    run: Run, bus: rulebus.EventBus, tmp_path: Path, router: Path
+) -> None:
+    store = tmp_path / "store.db"
+    one = run("archive", "replay", store, "kept", "--router", router, "--rule", "all", "--dry-run")
+    assert (one.status, json.loads(one.out)["targets"]) == (0, {"all/refuse": 3})
+    for option, what in (("--rule", "has no rule 'nothing'"), ("--bus", "has no bus 'nothing'")):
+        bad = run("archive", "replay", store, "kept", "--router", router, option, "nothing", "--dry-run")
+        assert (bad.status, what in bad.err) == (2, True)
+
+
+def test_schedules_do_not_hold_up_a_redrive(run: Run, store: Path, router: Path) -> None:
+    tick = '[[rules]]\nname = "tick"\nbus = "orders"\nschedule = "rate(1 minute)"\ntargets = ["file"]\n'
+    router.write_text(router.read_text() + tick)
+    outcome = run("dead-letters", "redrive", store, "--router", router)
+    assert (outcome.status, json.loads(outcome.out)) == (0, {"sent": 5, "left": 0})
+    assert len(taken(store.parent)) == 5
+
+
+@pytest.mark.parametrize("moment", ["nan", "inf", "1e400", "yesterday", ""])
+def test_what_is_no_moment_is_refused(run: Run, store: Path, moment: str) -> None:
+    outcome = run("archive", "events", store, "kept", "--from", moment)
+    assert (outcome.status, "is no moment" in outcome.err) == (2, True)
 
 
 @pytest.mark.parametrize(

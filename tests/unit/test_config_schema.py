@@ -192,7 +192,7 @@ def test_a_report_shows_line_caret_and_remedy() -> None:
         "  at input.htpp\n"
         '    2 | htpp = "127.0.0.1:80"\n'
         "      |        ^\n"
-        "  expected http? Known: bus, files, http, stdin"
+        "  expected http? Known: bus, files, http, http_token, stdin"
     )
 
 

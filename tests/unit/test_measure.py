@@ -203,6 +203,17 @@ def test_a_slower_machine_is_no_regression(document: dict[str, Any]) -> None:
     assert any("the machine is 50 % slower than then" in warning for warning in comparison.warnings)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_time_on_the_wall_is_judged_with_threads_only(document: dict[str, Any], threads: int) -> None:
+    slower = json.loads(json.dumps(document))
+    slower["input"]["threads"] = threads
+    for part in ("lines", "calls"):
+        for place in ("median", "low", "high"):
+            slower[part]["ns_per_event"][place] *= 100
+    regressions = [change.what for change in compare(document, slower, 0.1).regressions]
+    assert regressions == (["match_lines"] if threads == 2 else [])
+
+
 def test_memory_that_grew_is_a_regression(document: dict[str, Any]) -> None:
     larger = json.loads(json.dumps(document))
     larger["memory"]["index_bytes"] *= 2

@@ -6,19 +6,18 @@ Relies on the store's `archived` and on `Match`. Must never put anything.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from typing import Protocol
 
-from rulebus.archive.splice import with_replay_name
+from rulebus.archive.splice import replay_namer
 from rulebus.event import AcceptedEvent
 from rulebus.stores.event_time import event_time
-from rulebus.stores.protocol import Store
 
-__all__ = ["Match", "ReplayPreview", "preview"]
+__all__ = ["Archived", "Match", "ReplayPreview", "preview"]
 
-_CHUNK = 1000
+_CHUNK_BYTES = 8 << 20
 
 
 class Match(Protocol):
@@ -29,6 +28,13 @@ class Match(Protocol):
     ) -> Sequence[Sequence[tuple[str, tuple[str, ...]]]]:
         """Of each envelope the rules of the bus that it matches (only of those named, if any are), each with the ids of
         its targets."""
+
+
+class Archived(Protocol):
+    """What is needed of a store; one that is only read has it, too."""
+
+    def archived(self, archive: str, start: float, end: float, /) -> Iterator[tuple[int, AcceptedEvent]]:
+        """What an archive keeps of the window, by (time, number)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class ReplayPreview:
 
 
 def preview(
-    store: Store,
+    store: Archived,
     match: Match,
     archive: str,
     start: float,
@@ -75,19 +81,19 @@ def preview(
     count = matched = 0
     first: AcceptedEvent | None = None
     last: AcceptedEvent | None = None
-    scan = store.archived(archive, start, end)
-    while chunk := [event for _, event in islice(scan, _CHUNK)]:
-        first, last = first or chunk[0], chunk[-1]
-        routes = match(to, [with_replay_name(event.body, name) for event in chunk], rules)
-        count += len(chunk)
+    named = replay_namer(name)
+    for events in _chunks(store.archived(archive, start, end)):
+        first, last = first or events[0], events[-1]
+        routes = match(to, [named(event.body) for event in events], rules)
+        count += len(events)
         matched += sum(map(bool, routes))
         found.update(chain.from_iterable(routes))
     by_rule: dict[str, int] = {}
     by_target: dict[tuple[str, str], int] = {}
-    for (rule, targets), events in sorted(found.items()):
-        by_rule[rule] = by_rule.get(rule, 0) + events
+    for (rule, targets), many in sorted(found.items()):
+        by_rule[rule] = by_rule.get(rule, 0) + many
         for target in targets:
-            by_target[rule, target] = by_target.get((rule, target), 0) + events
+            by_target[rule, target] = by_target.get((rule, target), 0) + many
     return ReplayPreview(
         archive,
         to,
@@ -99,3 +105,17 @@ def preview(
         None if first is None else event_time(first),
         None if last is None else event_time(last),
     )
+
+
+def _chunks(scan: Iterator[tuple[int, AcceptedEvent]]) -> Iterator[list[AcceptedEvent]]:
+    """Events in lists of bounded size."""
+    events: list[AcceptedEvent] = []
+    size = 0
+    for _, event in scan:
+        events.append(event)
+        size += len(event.body)
+        if size > _CHUNK_BYTES:
+            yield events
+            events, size = [], 0
+    if events:
+        yield events

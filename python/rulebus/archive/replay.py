@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from rulebus import _json
-from rulebus.archive.splice import with_replay_name
+from rulebus.archive.splice import replay_namer
 from rulebus.archive.status import ReplayState, ReplayStatus
 from rulebus.clock import Clock
 from rulebus.errors import BusError, StoreError
@@ -70,6 +70,7 @@ class Replay:
         self._next: tuple[float, int, AcceptedEvent] | None = None
         self._anchor: tuple[float, float] | None = None
         self._free_at = clock.monotonic()
+        self._named = replay_namer(status.name)
         self.on_cancel: Callable[[], None] = lambda: None
         """Called when it is cancelled: wakes whoever waits to step."""
 
@@ -184,9 +185,7 @@ class Replay:
         status = self._status
         now = self._clock.now()
         events = [
-            AcceptedEvent(
-                status.to, event.id, with_replay_name(event.body, status.name), now, replay=status.name
-            )
+            AcceptedEvent(status.to, event.id, self._named(event.body), now, replay=status.name)
             for _, _, event in batch
         ]
         time, number, _ = batch[-1]

@@ -10,6 +10,7 @@ import threading
 
 from rulebus.archive import Archives, Replays
 from rulebus.bus.publishing import Draft, Publisher
+from rulebus.bus.route import Route
 from rulebus.bus.rule_book import RuleBook
 from rulebus.clock import Clock
 from rulebus.delivery.dispatcher import Dispatcher
@@ -99,15 +100,24 @@ class Keeping:
         self, bus: str, envelopes: list[bytes], rules: tuple[str, ...] | None
     ) -> list[list[tuple[str, tuple[str, ...]]]]:
         """Where a dry run's events would go."""
-        chosen = None if rules is None else frozenset(rules)
+        shown = _Shown(None if rules is None else frozenset(rules))
         found = self._book.bus(bus).matcher.match_many(envelopes)
         return [
             []
             if isinstance(routes, Exception)
-            else [
-                (route.name, tuple(state.key[2] for state in route.states))
-                for route in routes
-                if not route.archive and (chosen is None or route.name in chosen)
-            ]
+            else [pair for route in routes if (pair := shown[route]) is not None]
             for routes in found
         ]
+
+
+class _Shown(dict[Route, tuple[str, tuple[str, ...]] | None]):
+    """Rule and target ids by route, made when first asked for: of many events, few routes. None: left out."""
+
+    def __init__(self, chosen: frozenset[str] | None) -> None:
+        self._chosen = chosen
+
+    def __missing__(self, route: Route) -> tuple[str, tuple[str, ...]] | None:
+        left_out = route.archive or (self._chosen is not None and route.name not in self._chosen)
+        shown = None if left_out else (route.name, tuple(state.key[2] for state in route.states))
+        self[route] = shown
+        return shown

@@ -8,6 +8,7 @@ outside `terminal`.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import io
 import os
@@ -54,6 +55,14 @@ class _Group(click.Group):
         command: click.Command = getattr(importlib.import_module(f"rulebus.cli.{module}"), attribute)
         return command
 
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            if near := difflib.get_close_matches(args[0], _COMMANDS, n=1):
+                raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", context) from None
+            raise
+
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
@@ -94,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(args=arguments, prog_name="rulebus", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # the caller may have closed it
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return 2

@@ -12,11 +12,15 @@ import sys
 
 import click
 
-from rulebus.archive import Archive
+from rulebus.archive import Archive, Match, ReplayPreview
+from rulebus.archive.preview import preview
 from rulebus.bus.async_event_bus import AsyncEventBus
 from rulebus.cli.inputs import InputError
+from rulebus.cli.run import read_router_file
 from rulebus.cli.store_file import moment, open_reader, refusing, run_router, stamp
 from rulebus.cli.terminal import Progress, human, table
+from rulebus.config.schema import RouterConfig
+from rulebus.matcher import Matcher
 
 __all__ = ["archive"]
 
@@ -25,7 +29,7 @@ _WINDOW = (
         "--from", "start", callback=moment, metavar="TIME", help="First moment, by the events' own time."
     ),
     click.option(
-        "--to-time", "end", callback=moment, metavar="TIME", help="First moment that no longer counts."
+        "--until", "end", callback=moment, metavar="TIME", help="First moment that no longer counts."
     ),
 )
 
@@ -133,49 +137,35 @@ def replay(
     """Put the events of ARCHIVE on a bus of ROUTER.toml again, in the order of their time.
 
     Events keep their ids and carry replay-name. A replay that was cut short goes on with the next start of the bus.
-    Needs the store for itself: while a bus works with it this is refused (use `bus.replay()` there).
+    Needs the store for itself: while a bus works with it this is refused (use `bus.replay()` there). The dry run only
+    reads, and works beside it.
     """
     low, high = _window(start, end)
     chosen = list(rules) or None
     with refusing():
         reader = open_reader(store)
-        _check(reader.documents("archive"), name, store)
+        kept = _check(reader.documents("archive"), name, store)
+        config = read_router_file(router)
+        to = _bus_of(config, bus or kept.bus, rules)
+        if dry_run:
+            seen = preview(reader, _routes(config), name, low, high, to, rules or None, name)
+            reader.close()
+            click.echo(json.dumps(_preview_line(seen)))
+            return 0
         reader.close()
 
     async def work(running: AsyncEventBus) -> None:
-        if dry_run:
-            seen = await running.preview_replay(name, low, high, to=bus, rules=chosen)
-            click.echo(
-                json.dumps(
-                    {
-                        "events": seen.events,
-                        "matched": seen.matched,
-                        "unmatched": seen.unmatched,
-                        "deliveries": seen.deliveries,
-                        "rules": seen.rules,
-                        "targets": {
-                            f"{rule}/{target}": count for (rule, target), count in seen.targets.items()
-                        },
-                        "first": None if seen.first_event_time is None else stamp(seen.first_event_time),
-                        "last": None if seen.last_event_time is None else stamp(seen.last_event_time),
-                    }
-                )
-            )
-            return
         begun = await running.replay(
             name, low, high, to=bus, rules=chosen, speed=speed, rate_per_s=rate_per_s
         )
         status = await running.wait_replay(begun.name)
-        click.echo(
-            json.dumps(
-                {
-                    "replay": status.name,
-                    "state": status.state,
-                    "events": status.events,
-                    "reason": status.reason,
-                }
-            )
-        )
+        shown = {
+            "replay": status.name,
+            "state": status.state,
+            "events": status.events,
+            "reason": status.reason,
+        }
+        click.echo(json.dumps(shown))
         if status.state != "COMPLETED":
             raise InputError(f"rulebus: the replay {status.name} ended as {status.state}: {status.reason}")
 
@@ -183,10 +173,68 @@ def replay(
         return run_router(router, store, work, drain_s)
 
 
-def _check(archives: dict[str, bytes], name: str, store: str) -> None:
+def _routes(config: RouterConfig) -> Match:
+    """Where events would go by a router file, without a bus: nothing of it is opened, nothing pending is touched."""
+    targets = {
+        (rule.bus, rule.name): tuple(str(one.options["id"]) for one in rule.subscriptions)
+        for rule in config.rules
+    }
+    matchers: dict[str, Matcher] = {}
+
+    def match(
+        bus: str, envelopes: list[bytes], rules: tuple[str, ...] | None
+    ) -> list[list[tuple[str, tuple[str, ...]]]]:
+        if bus not in matchers:
+            matchers[bus] = Matcher(
+                {
+                    rule.name: rule.pattern
+                    for rule in config.rules
+                    if rule.bus == bus and rule.pattern is not None and rule.state == "ENABLED"
+                },
+                validation="trusted",
+            )
+        return [
+            []
+            if isinstance(found, Exception)
+            else [(rule, targets[bus, rule]) for rule in found if rules is None or rule in rules]
+            for found in matchers[bus].match_many(envelopes)
+        ]
+
+    return match
+
+
+def _bus_of(config: RouterConfig, bus: str, rules: tuple[str, ...]) -> str:
+    """The bus, if the file has it and the rules that are asked for."""
+    if bus not in config.buses:
+        raise InputError(f"rulebus: {config.file} has no bus {bus!r}; it has {', '.join(config.buses)}")
+    known = [rule.name for rule in config.rules if rule.bus == bus]
+    for rule in rules:
+        if rule not in known:
+            raise InputError(
+                f"rulebus: the bus {bus} of {config.file} has no rule {rule!r}; it has {', '.join(known) or '(none)'}"
+            )
+    return bus
+
+
+def _preview_line(seen: ReplayPreview) -> dict[str, object]:
+    first, last = seen.first_event_time, seen.last_event_time
+    return {
+        "events": seen.events,
+        "matched": seen.matched,
+        "unmatched": seen.unmatched,
+        "deliveries": seen.deliveries,
+        "rules": seen.rules,
+        "targets": {f"{rule}/{target}": count for (rule, target), count in seen.targets.items()},
+        "first": None if first is None else stamp(first),
+        "last": None if last is None else stamp(last),
+    }
+
+
+def _check(archives: dict[str, bytes], name: str, store: str) -> Archive:
     if name not in archives:
         known = ", ".join(archives) or "(none)"
         raise InputError(f"rulebus: {store} has no archive {name!r}; it has {known}")
+    return Archive.from_json(archives[name])
 
 
 def _window(start: float | None, end: float | None) -> tuple[float, float]:

@@ -135,7 +135,8 @@ def _comparison(comparison: Comparison) -> None:
     table(
         "Compared with the earlier run",
         [
-            (one.what, human(one.before), human(one.after), f"{100 * one.change:+.1f} %", f"±{100 * one.noise:.1f} %", words[one.verdict])
+            (one.what, human(one.before), human(one.after), f"{100 * one.change:+.1f} %", f"±{100 * one.noise:.1f} %",
+             words[one.verdict] if one.judged else f"{words[one.verdict].lower()}, not judged")
             for one in comparison.changes
         ],
         head=("", "then", "now", "change", "noise", ""),

@@ -7,11 +7,13 @@ standard output is for log targets and for the final numbers with --json. Must n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from rulebus.cli.inputs import InputError
 from rulebus.cli.run_status import Screen
 from rulebus.config.faults import ConfigError
 from rulebus.config.schema import RouterConfig, read_router
+from rulebus.config.text import router_text
 from rulebus.errors import BusError
 
 __all__ = ["read_router_file", "run"]
@@ -88,74 +91,88 @@ def run(
         raise click.UsageError("ROUTER.toml is missing; --example prints one to begin with")
     config = read_router_file(router)
     if only_check:
-        count = f"{len(config.rules)} rules, {len(config.targets)} targets, {len(config.buses)} buses"
-        click.echo(f"{router} is good: {count}")
+        counts = (
+            (config.rules, "rule", "rules"),
+            (config.targets, "target", "targets"),
+            (config.buses, "bus", "buses"),
+        )
+        said = ", ".join(f"{len(of):,} {one if len(of) == 1 else many}" for of, one, many in counts)
+        click.echo(f"{router} is good: {said}")
         return 0
     if once:
         config = dataclasses.replace(config, input=dataclasses.replace(config.input, files=(), http=None))
-    on_screen = sys.stderr.isatty() if screen is None else screen
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    try:
-        return asyncio.run(_run(config, event_files, drain_s, on_screen, as_json))
-    except BusError as error:
-        raise InputError(f"rulebus: {error}") from None
+    on_screen = (sys.stderr is not None and sys.stderr.isatty()) if screen is None else screen
+    with contextlib.ExitStack() as stack:
+        streams = _streams(event_files or (("-",) if config.input.stdin else ()), stack)
+        shown = Screen(str(config.file)) if on_screen else None
+        logging.basicConfig(
+            level=logging.INFO,
+            handlers=[shown.handler() if shown is not None else logging.StreamHandler(sys.stderr)],
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+            datefmt=None if shown is None else "%H:%M:%S",
+        )
+        try:
+            return asyncio.run(_run(config, streams, drain_s, shown, once, as_json))
+        except BusError as error:
+            raise InputError(f"rulebus: {error}") from None
 
 
 def read_router_file(path: str) -> RouterConfig:
     """A router file; every fault is reported before giving up."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return read_router(router_text(Path(path)), Path(path))
     except OSError as error:
         raise InputError(f"rulebus: cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"rulebus: {path} is not UTF-8: byte {error.start}") from None
-    try:
-        return read_router(text, Path(path))
     except ConfigError as error:
         raise InputError(str(error)) from None
 
 
-async def _run(
-    config: RouterConfig, files: tuple[str, ...], drain_s: float | None, on_screen: bool, as_json: bool
-) -> int:
-    from rulebus.router.service import Service
-
+def _streams(names: Sequence[str], stack: contextlib.ExitStack) -> list[tuple[str, Any]]:
+    """What is to be read to its end, by name."""
     streams: list[tuple[str, Any]] = []
-    opened = []
-    for name in files or (("-",) if config.input.stdin else ()):
+    for name in names:
         if name == "-":
+            if sys.stdin is None:
+                raise InputError("rulebus: cannot read standard input: it is closed")
             streams.append(("stdin", sys.stdin.buffer))
             continue
         try:
-            file = open(name, "rb")  # noqa: SIM115 - closed below, when the service has ended
+            file = stack.enter_context(open(name, "rb"))  # noqa: SIM115 - the stack closes it
+            streams.append((name, file))
         except OSError as error:
             raise InputError(f"rulebus: cannot read {name}: {error.strerror}") from None
-        opened.append(file)
-        streams.append((name, file))
-    shown = Screen(str(config.file)) if on_screen else None
+    return streams
+
+
+async def _run(
+    config: RouterConfig,
+    streams: list[tuple[str, Any]],
+    drain_s: float | None,
+    shown: Screen | None,
+    once: bool,
+    as_json: bool,
+) -> int:
+    from rulebus.router.service import Service
+
     service = Service(config, shown.say if shown else _say, drain_s=drain_s)
     if not (
         streams or config.input.files or config.input.http or any(rule.schedule for rule in config.rules)
     ):
         _say("nothing brings events: neither --events, nor [input], nor a schedule")
     begun = time.monotonic()
-    try:
-        if shown is None:
-            status = await service.run(streams)
-        else:
-            async with shown.following(service):
-                status = await service.run(streams)
-    finally:
-        for file in opened:
-            file.close()
+    if shown is None:
+        status = await service.run(streams, once=once)
+    else:
+        async with shown.following(service):
+            status = await service.run(streams, once=once)
     _summary(service, time.monotonic() - begun, as_json)
     return status
 
 
 def _say(line: str) -> None:
-    click.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
+    # Whoever read the log may be gone; the events go on.
+    with contextlib.suppress(OSError):
+        click.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
 
 
 def _summary(service: Any, seconds: float, as_json: bool) -> None:
@@ -190,4 +207,5 @@ def _summary(service: Any, seconds: float, as_json: bool) -> None:
     if report is not None and report.pending:
         where = "wait in the store" if report.durable else "LOST: the store is memory"
         line += f"; {report.pending:,} deliveries {where}"
-    click.echo(line, err=True)
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)

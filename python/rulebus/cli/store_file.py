@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import math
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ import click
 from rulebus.bus.async_event_bus import AsyncEventBus
 from rulebus.cli.inputs import InputError
 from rulebus.cli.run import read_router_file
+from rulebus.config.rules import FileRule
 from rulebus.config.schema import StoreConfig
 from rulebus.dead_letter import DeadLetter
 from rulebus.errors import BusError
@@ -28,6 +30,8 @@ from rulebus.stores.sqlite import SqliteReader, SqliteStore
 __all__ = ["chosen", "letter_options", "moment", "open_reader", "refusing", "run_router", "stamp"]
 
 _PAGE = 500
+_NOTHING = '{"source":[{"exists":false}]}'
+"""A pattern that no event matches, since each has a source."""
 
 
 class refusing:
@@ -93,30 +97,41 @@ def stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _without_schedule(rule: FileRule) -> FileRule:
+    """The rule with its targets, for what is sent to them by name; it makes no events of its own."""
+    if rule.schedule is None:
+        return rule
+    return dataclasses.replace(rule, schedule=None, pattern=rule.pattern or _NOTHING)
+
+
 def moment(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
     """A moment on the command line: ISO 8601 (UTC unless it says otherwise), or seconds since 1970."""
     if text is None:
         return None
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        if math.isfinite(seconds):
+            return seconds
     try:
         read = datetime.fromisoformat(text)
-    except ValueError:
+        return (read if read.tzinfo is not None else read.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         raise click.BadParameter(
             f"{text!r} is no moment; write 2026-11-26T03:38:05Z or seconds since 1970"
         ) from None
-    return (read if read.tzinfo is not None else read.replace(tzinfo=UTC)).timestamp()
 
 
 def run_router(
     router: str, store: str, work: Callable[[AsyncEventBus], Awaitable[None]], drain_s: float | None
 ) -> int:
-    """Runs a router file on a store without its inputs, does the work, and drains."""
+    """Runs a router file on a store without its inputs and schedules, does the work, and drains."""
     config = read_router_file(router)
     config = dataclasses.replace(
         config,
+        rules=tuple(_without_schedule(rule) for rule in config.rules),
         store=StoreConfig(Path(store)),
         input=dataclasses.replace(config.input, stdin=False, files=(), http=None),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from rulebus.bus.async_event_bus import AsyncEventBus
@@ -41,7 +41,6 @@ class Router:
         self.config, self.bus = config, bus
         self._targets: dict[str, tuple[TargetConfig | str, Target]] = {}
         self._rules: dict[tuple[str, str], FileRule] = {}
-        self._archives: set[str] = set()
 
     def apply(self, config: RouterConfig) -> Changed:
         """Brings the bus to the state of the file. Raises `BusError` (and has then changed nothing that serves rules) when
@@ -60,11 +59,12 @@ class Router:
             if targets.get(name, (None, None))[0] != definition:
                 del self._targets[name]
         self._targets.update(targets)
-        self.config = config
+        # What needs a restart is as it was.
+        self.config = replace(self.config, file=config.file, targets=config.targets, rules=config.rules)
         return changed
 
     def _note_what_needs_a_restart(self, config: RouterConfig, changed: Changed) -> None:
-        for what in ("store", "options", "input"):
+        for what in ("store", "options", "input", "archives"):
             if getattr(config, what) != getattr(self.config, what):
                 changed.notes.append(f"a change of {'bus' if what == 'options' else what} needs a restart")
         for name in set(self.config.buses) - set(config.buses):
@@ -87,14 +87,13 @@ class Router:
         return opened
 
     def _open(self, definition: TargetConfig | str) -> Target:
-        if isinstance(definition, str):
-            return open_address(definition, self.bus)
+        name = definition if isinstance(definition, str) else definition.name
         try:
+            if isinstance(definition, str):
+                return open_address(definition, self.bus)
             return open_definition(definition, self.bus)
         except (ValueError, TypeError) as error:
-            raise BusError(
-                "target-options", f"the target {definition.name!r} cannot be made: {error}"
-            ) from error
+            raise BusError("target-options", f"the target {name!r} cannot be made: {error}") from error
 
     def _apply_rules(
         self, config: RouterConfig, targets: Mapping[str, tuple[TargetConfig | str, Target]], changed: Changed
@@ -112,11 +111,12 @@ class Router:
                 changed.same += 1
                 continue
             self._put(rule, targets)
+            self._rules[key] = rule
             changed.put.append("/".join(key))
         for key in [key for key in self._rules if key not in wanted]:
             self.bus.bus(key[0]).delete_rule(key[1], with_targets=True)
+            del self._rules[key]
             changed.removed.append("/".join(key))
-        self._rules = wanted
 
     def _put(self, rule: FileRule, targets: Mapping[str, tuple[TargetConfig | str, Target]]) -> None:
         bus = self.bus.bus(rule.bus)

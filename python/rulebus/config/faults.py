@@ -5,6 +5,8 @@ Relies on `errors`. A fault never hides another one.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,8 +71,14 @@ def spell(path: Path) -> str:
 
     >>> spell(("rules", 0, "targets", 1, "id"))
     'rules[0].targets[1].id'
+    >>> spell(("targets", "the shop"))
+    'targets."the shop"'
     """
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            key = part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part, ensure_ascii=False)
+            text += f".{key}" if text else key
     return text

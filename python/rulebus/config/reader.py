@@ -7,17 +7,18 @@ nearest known one. Relies on `faults` and `places`.
 from __future__ import annotations
 
 import difflib
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rulebus.config.faults import Fault
+from rulebus.config.faults import Fault, spell
 from rulebus.config.places import Path, Place
 
-__all__ = ["Faults", "Table"]
+__all__ = ["Faults", "Table", "nearest"]
 
 _MISSING: Any = object()
+_MOST_WHOLE = 10**15
+_MOST_NUMBER = 1e15
 _NAMES = {
     str: "text in quotes", bool: "true or false", int: "a whole number", float: "a number", dict: "a table", list: "a list",
 }  # fmt: skip
@@ -48,6 +49,7 @@ class Table:
         self._asked: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
+        self._asked.add(key)  # so that a misspelt key is told of every key that might have been meant
         return key in self.value
 
     def fault(self, key: str | None, message: str, expected: str = "", detail: str = "") -> None:
@@ -66,6 +68,9 @@ class Table:
         # bool is an int for Python, not for people.
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             self.fault(key, f"{key} is {_spell(value)}", " or ".join(_NAMES[kind] for kind in kinds))
+            return default
+        if isinstance(value, str) and "\0" in value:
+            self.fault(key, f"{key} holds a NUL character", "text without it")
             return default
         return value
 
@@ -95,20 +100,31 @@ class Table:
         """True or false."""
         return bool(self._take(key, (bool,), default, False))
 
-    def whole(self, key: str, default: int, *, least: int = 0, most: int | None = None) -> int:
+    def whole(self, key: str, default: int, *, least: int = 0, most: int = _MOST_WHOLE) -> int:
         """A whole number within bounds."""
         value = int(self._take(key, (int,), default, False))
-        if value < least or (most is not None and value > most):
-            bounds = f"at least {least:,}" if most is None else f"{least:,} to {most:,}"
-            self.fault(key, f"{key} is {value:,}", bounds)
+        if not least <= value <= most:
+            bounds = f"at least {least:,}" if most == _MOST_WHOLE else f"{least:,} to {most:,}"
+            shown = f"{value:,}" if abs(value) < 10**18 else _spell(value)
+            self.fault(key, f"{key} is {shown}", bounds)
             return default
         return value
 
-    def number(self, key: str, default: float | None = None, *, least: float = 0.0) -> float | None:
-        """A number that is not below `least`."""
+    def number(
+        self,
+        key: str,
+        default: float | None = None,
+        *,
+        least: float = 0.0,
+        most: float = _MOST_NUMBER,
+        above: float | None = None,
+    ) -> float | None:
+        """A number that is neither below `least` nor beyond `most`, and `above` something if that is given."""
         value = self._take(key, (float, int), default, False)
-        if value is not None and (math.isnan(value) or value < least):
-            self.fault(key, f"{key} is {value!r}", f"a number of at least {least:g}")
+        if value is not None and not (least <= value <= most and (above is None or value > above)):
+            bounds = f"above {above:g}" if above is not None else f"of at least {least:g}"
+            upper = "" if most == _MOST_NUMBER else f" and at most {most:g}"
+            self.fault(key, f"{key} is {_spell(value)}", f"a number {bounds}{upper}")
             return default
         return None if value is None else float(value)
 
@@ -116,7 +132,7 @@ class Table:
         """One of some words."""
         value = self.text(key, default)
         if value not in choices:
-            self.fault(key, f"{key} is {_spell(value)}", _or(choices, value))
+            self.fault(key, f"{key} is {_spell(value)}", nearest(choices, value))
             return default
         return value
 
@@ -125,7 +141,7 @@ class Table:
         values = self._take(key, (list,), [], False)
         good = []
         for number, value in enumerate(values):
-            if isinstance(value, str):
+            if isinstance(value, str) and "\0" not in value:
                 good.append(value)
             else:
                 self.faults.add((*self.path, key, number), f"{_spell(value)} stands in {key}", _NAMES[str])
@@ -163,6 +179,10 @@ class Table:
 
     def listed(self, key: str) -> Iterator[Table]:
         """The tables below ``[[key]]``."""
+        if isinstance(self.value.get(key), dict):
+            self._asked.add(key)
+            self.fault(key, f"{key} is one table", f"a list of tables, with two brackets: [[{key}]]")
+            return
         for number, value in enumerate(self._take(key, (list,), [], False)):
             path = (*self.path, key, number)
             if isinstance(value, dict):
@@ -174,17 +194,20 @@ class Table:
         """Refuses every key that nobody asked for."""
         for key in self.value:
             if key not in self._asked:
-                self.fault(key, f"{key} is not known here", _or(sorted(self._asked), key))
+                self.fault(key, f"{spell((key,))} is not known here", nearest(sorted(self._asked), key))
 
 
 def _spell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int) and abs(value) > 10**18:
+        return f"a number of {value.bit_length()} bits"
     text = "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _or(choices: Sequence[str], given: str) -> str:
+def nearest(choices: Sequence[str], given: str) -> str:
+    """What is expected of a word that is none of the choices; the one that is most like it first."""
     near = difflib.get_close_matches(given, choices, n=1)
     all_of_them = ", ".join(choices)
     return f"{near[0]}? Known: {all_of_them}" if near else f"one of {all_of_them}"

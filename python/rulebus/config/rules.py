@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rulebus.config.reader import Faults, Table
+from rulebus.config.reader import Table, nearest
 from rulebus.config.targets import TargetConfig, check_address, is_path, placed
 from rulebus.errors import BusError, PatternError
 from rulebus.pattern import Pattern
@@ -20,7 +20,15 @@ from rulebus.retry import CLASSIC, RetryPolicy
 from rulebus.rule import InputTransformer
 from rulebus.rules import read_rules
 
-__all__ = ["FileRule", "FileSubscription", "bus_of", "read_pattern", "read_policy", "read_rules_section"]
+__all__ = [
+    "FileRule",
+    "FileSubscription",
+    "Known",
+    "bus_of",
+    "read_pattern",
+    "read_policy",
+    "read_rules_section",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KINDS = ("permanent", "retryable", "throttled")
@@ -51,45 +59,38 @@ class FileRule:
     subscriptions: tuple[FileSubscription, ...]
 
 
-def read_rules_section(
-    top: Table,
-    faults: Faults,
-    buses: tuple[str, ...],
-    targets: Mapping[str, TargetConfig],
-    profiles: Mapping[str, RetryPolicy],
-    folder: Path,
-) -> Iterator[FileRule]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What rules may name, and where their paths begin."""
+
+    buses: tuple[str, ...]
+    targets: Mapping[str, TargetConfig]
+    profiles: Mapping[str, RetryPolicy]
+    folder: Path
+
+
+def read_rules_section(top: Table, known: Known) -> Iterator[FileRule]:
     """The rules of ``[[rules]]`` and ``[[rule_files]]``; a name stands once for each bus."""
-    seen: dict[tuple[str, str], str] = {}
-    for table in top.listed("rules"):
-        for rule in _rule(table, buses, targets, profiles, folder):
-            if (rule.bus, rule.name) in seen:
-                table.fault(
-                    "name", f"the bus {rule.bus} has two rules of the name {rule.name!r}", "another name"
-                )
-            seen[rule.bus, rule.name] = ""
-            yield rule
-    for table in top.listed("rule_files"):
-        for rule in _rules_from_file(table, buses, targets, profiles, folder):
-            if (rule.bus, rule.name) in seen:
-                table.fault(
-                    "path", f"the bus {rule.bus} has two rules of the name {rule.name!r}", "another name"
-                )
-            seen[rule.bus, rule.name] = ""
-            yield rule
+    seen: set[tuple[str, str]] = set()
+    for section, key, read in (("rules", "name", _rule), ("rule_files", "path", _rules_from_file)):
+        for table in top.listed(section):
+            for rule in read(table, known):
+                if (rule.bus, rule.name) in seen:
+                    table.fault(
+                        key, f"the bus {rule.bus} has two rules of the name {rule.name!r}", "another name"
+                    )
+                seen.add((rule.bus, rule.name))
+                yield rule
 
 
 def _rule(
     table: Table,
-    buses: tuple[str, ...],
-    targets: Mapping[str, TargetConfig],
-    profiles: Mapping[str, RetryPolicy],
-    folder: Path,
+    known: Known,
 ) -> Iterator[FileRule]:
     name = table.text("name", required=True)
     if name and not _NAME.fullmatch(name):
         table.fault("name", f"{name!r} cannot name a rule", "letters, digits and .-_, at most 64 characters")
-    bus = bus_of(table, buses)
+    bus = bus_of(table, known.buses)
     pattern = read_pattern(table) if "pattern" in table else None
     schedule = table.optional_text("schedule")
     if schedule is not None:
@@ -98,26 +99,23 @@ def _rule(
         table.fault(None, "a rule has neither pattern nor schedule", 'pattern = {source = ["…"]}')
     state = table.choice("state", ("ENABLED", "DISABLED"), "ENABLED")
     description = table.text("description")
-    subscriptions = tuple(_subscriptions(table, targets, profiles, folder))
+    subscriptions = tuple(_subscriptions(table, known))
     table.done()
     yield FileRule(name, bus, pattern, schedule, state, description, subscriptions)
 
 
 def _rules_from_file(
     table: Table,
-    buses: tuple[str, ...],
-    targets: Mapping[str, TargetConfig],
-    profiles: Mapping[str, RetryPolicy],
-    folder: Path,
+    known: Known,
 ) -> Iterator[FileRule]:
     path = table.text("path", required=True)
-    bus = bus_of(table, buses)
-    subscriptions = tuple(_subscriptions(table, targets, profiles, folder))
+    bus = bus_of(table, known.buses)
+    subscriptions = tuple(_subscriptions(table, known))
     table.done()
     if not path:
         return
     try:
-        found = read_rules(folder / path)
+        found = read_rules(known.folder / path)
     except OSError as error:
         table.fault(
             "path", f"{path!r} cannot be read: {error.strerror}", "a rules file, or a folder of NAME.json"
@@ -181,9 +179,7 @@ def _check_schedule(table: Table, text: str) -> None:
 
 def _subscriptions(
     table: Table,
-    targets: Mapping[str, TargetConfig],
-    profiles: Mapping[str, RetryPolicy],
-    folder: Path,
+    known: Known,
 ) -> Iterator[FileSubscription]:
     """The key ``targets``: names or addresses, or tables with options."""
     given = table.raw("targets")
@@ -202,7 +198,7 @@ def _subscriptions(
         else:
             table.faults.add(path, f"{value!r} is no target", "a name or an address in quotes, or a table")
             continue
-        subscription = _subscription(inner, targets, profiles, folder)
+        subscription = _subscription(inner, known)
         id = subscription.options["id"]
         if id in ids:
             inner.fault(
@@ -214,12 +210,10 @@ def _subscriptions(
 
 def _subscription(
     table: Table,
-    targets: Mapping[str, TargetConfig],
-    profiles: Mapping[str, RetryPolicy],
-    folder: Path,
+    known: Known,
 ) -> FileSubscription:
     target = table.text("target", required=True)
-    _check_target(table, "target", target, targets)
+    _check_target(table, "target", target, known)
     options: dict[str, Any] = {
         "id": table.text("id", re.sub(r"[^A-Za-z0-9._-]+", "-", target).strip("-")[:64])
     }
@@ -228,13 +222,16 @@ def _subscription(
             "id", f"{options['id']!r} cannot be an id", "letters, digits and .-_, at most 64 characters"
         )
     _read_input(table, options)
-    options["retry"] = _retry(table, profiles)
+    options["retry"] = _retry(table, known.profiles)
     for key, least in (("concurrency", 1), ("batch_size", 1), ("max_pending", 1)):
         if key in table:
             options[key] = table.whole(key, least, least=least)
-    for key in ("batch_window_s", "rate_per_s", "timeout_s", "deduplicate_s"):
+    for key in ("batch_window_s", "deduplicate_s"):
         if key in table:
-            options[key] = table.number(key)
+            options[key] = table.number(key, 0.0)
+    for key in ("rate_per_s", "timeout_s"):
+        if key in table:
+            options[key] = table.number(key, above=0.0)
     if (order := table.optional_text("order_by")) is not None:
         options["order_by"] = order
     kinds = table.text_map("failure_kinds")
@@ -247,10 +244,10 @@ def _subscription(
         options["failure_kinds"] = kinds
     dead_letter = table.optional_text("dead_letter")
     if dead_letter is not None:
-        _check_target(table, "dead_letter", dead_letter, targets)
+        _check_target(table, "dead_letter", dead_letter, known)
     table.done()
-    letters = None if dead_letter is None else _placed(dead_letter, targets, folder)
-    return FileSubscription(_placed(target, targets, folder), options, letters)
+    letters = None if dead_letter is None else _placed(dead_letter, known)
+    return FileSubscription(_placed(target, known), options, letters)
 
 
 def _read_input(table: Table, options: dict[str, Any]) -> None:
@@ -274,20 +271,22 @@ def _read_input(table: Table, options: dict[str, Any]) -> None:
     options.update(given)
 
 
-def _placed(name: str, targets: Mapping[str, TargetConfig], folder: Path) -> str:
-    return name if name in targets else placed(name, folder)
+def _placed(name: str, known: Known) -> str:
+    return name if name in known.targets else placed(name, known.folder)
 
 
-def _check_target(table: Table, key: str, name: str, targets: Mapping[str, TargetConfig]) -> None:
-    if not name or name in targets:
+def _check_target(table: Table, key: str, name: str, known: Known) -> None:
+    if not name or name in known.targets:
         return
     if ":" not in name and not is_path(name):
         table.fault(
             key,
             f"there is no target of the name {name!r}",
-            f"one of {', '.join(targets) or '(none)'}, or an address such as log:",
+            f"{nearest(list(known.targets), name)}, or an address such as log:"
+            if known.targets
+            else "a table [targets.NAME], or an address such as log:",
         )
-    elif (problem := check_address(name)) is not None:
+    elif (problem := check_address(name, known.buses)) is not None:
         table.fault(key, f"{name!r} is no target", problem)
 
 
@@ -305,14 +304,14 @@ def read_policy(table: Table) -> RetryPolicy:
     if "maximum_retry_attempts" in table:
         given["maximum_retry_attempts"] = table.whole("maximum_retry_attempts", 185, most=185)
     for key in ("maximum_event_age_in_seconds", "base_s", "factor", "cap_s"):
-        if key in table:
-            given[key] = table.number(key)
+        if (value := table.number(key)) is not None:
+            given[key] = value
     if "waits_s" in table:
         waits = table.raw("waits_s")
-        if isinstance(waits, list) and all(isinstance(wait, int | float) for wait in waits):
+        if isinstance(waits, list) and all(type(wait) in (int, float) and 0 <= wait < 1e9 for wait in waits):
             given["waits_s"] = tuple(float(wait) for wait in waits)
         else:
-            table.fault("waits_s", "waits_s is no list of numbers", "waits_s = [0, 5, 60]")
+            table.fault("waits_s", "waits_s is no list of seconds", "waits_s = [0, 5, 60]")
     table.done()
     try:
         return RetryPolicy(**given)

@@ -6,6 +6,7 @@ expression is found when the file is read and not when the first event comes. Mu
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from rulebus import retry as policies
 from rulebus.config.faults import ConfigError, Fault
 from rulebus.config.places import locate
 from rulebus.config.reader import Faults, Table
-from rulebus.config.rules import FileRule, read_rules_section
+from rulebus.config.rules import FileRule, Known, read_rules_section
 from rulebus.config.targets import Secret, TargetConfig, read_secret, read_target
 from rulebus.retry import RetryPolicy
 
@@ -83,17 +84,23 @@ def read_router(text: str, file: Path) -> RouterConfig:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        places = locate(text)
+    except RecursionError:
+        deep = Fault(
+            "nested too deeply to be read", (), (1, 1), "tables and lists within a hundred others at most"
+        )
+        raise ConfigError(str(file), text, [deep]) from None
+    except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads
         raise ConfigError(str(file), text, [_syntax(text, error)]) from error
-    faults = Faults(locate(text))
+    faults = Faults(places)
     top = Table(document, (), faults)
     folder = file.parent
     options = _options(top.table("bus"))
     store = _store(top.table("store"), folder)
     buses = tuple(dict.fromkeys(["default", *_buses(top)]))
-    targets = {name: read_target(name, table, folder) for name, table in top.named("targets")}
+    targets = {name: read_target(name, table, folder, buses) for name, table in top.named("targets")}
     archives = tuple(_archive(name, table, buses) for name, table in top.named("archives"))
-    rules = tuple(read_rules_section(top, faults, buses, targets, _profiles(top), folder))
+    rules = tuple(read_rules_section(top, Known(buses, targets, _profiles(top), folder)))
     given = _input(top.table("input"), folder, buses)
     top.done()
     if faults.found:
@@ -101,10 +108,8 @@ def read_router(text: str, file: Path) -> RouterConfig:
     return RouterConfig(file, store, buses, archives, targets, rules, given, options)
 
 
-def _syntax(text: str, error: tomllib.TOMLDecodeError) -> Fault:
+def _syntax(text: str, error: ValueError) -> Fault:
     """tomllib says the place only in its sentence."""
-    import re
-
     message = str(error)
     if match := re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", message):
         lines = text.split("\n")
@@ -140,8 +145,6 @@ def _store(table: Table | None, folder: Path) -> StoreConfig:
 
 
 def _buses(top: Table) -> list[str]:
-    import re
-
     names = []
     for number, name in enumerate(top.texts("buses")):
         if re.fullmatch(r"[A-Za-z0-9._-]{1,256}", name):
@@ -179,7 +182,7 @@ def _input(table: Table | None, folder: Path, buses: tuple[str, ...]) -> InputCo
     http = table.optional_text("http")
     if http is not None:
         host, colon, port = http.rpartition(":")
-        if not colon or not host or not port.isdigit() or int(port) > 65535:
+        if not colon or not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
             table.fault("http", f"http is {http!r}", 'host and port: "127.0.0.1:8080"')
     given = InputConfig(
         stdin=table.flag("stdin"),

@@ -32,13 +32,19 @@ class Secret:
         """The secret. Raises ValueError that says where it was looked for, never what was found."""
         if self.env is not None:
             if not (value := os.environ.get(self.env)):
-                raise ValueError(f"the environment variable {self.env} is not set")
+                raise ValueError(f"the environment variable {self.env} is not set, or empty")
             return value
         assert self.file is not None
         try:
-            return self.file.read_text(encoding="utf-8").strip()
+            value = self.file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ValueError(f"{self.file} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise ValueError(f"{self.file} is not text in UTF-8") from None  # which would show a part of it
+        if not value:
+            # An empty token would let everybody in.
+            raise ValueError(f"{self.file} is empty")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class TargetConfig:
     """Of an HTTP target: ``kind`` and what a connection of that kind takes, secrets as `Secret`."""
 
 
-def read_target(name: str, table: Table, folder: Path) -> TargetConfig:
+def read_target(name: str, table: Table, folder: Path, buses: tuple[str, ...]) -> TargetConfig:
     """Reads ``[targets.NAME]``."""
     named = [kind for kind in _KINDS if kind in table]
     if len(named) != 1:
@@ -67,6 +73,12 @@ def read_target(name: str, table: Table, folder: Path) -> TargetConfig:
         return TargetConfig(name, "", "")
     kind = named[0]
     config = _READERS[kind](name, table, folder)
+    if kind == "bus" and config.what:
+        table.choice("bus", buses, "default")
+    elif (
+        kind == "address" and config.what and (problem := check_address(str(config.what), buses)) is not None
+    ):
+        table.fault("address", f"{config.what!r} is no target", problem)
     table.done()
     return config
 
@@ -84,7 +96,7 @@ def _http(name: str, table: Table, folder: Path) -> TargetConfig:
         if key in table:
             options[key] = table.text_map(key)
     if "timeout_s" in table:
-        options["timeout_s"] = table.number("timeout_s", 5.0, least=1.0)
+        options["timeout_s"] = table.number("timeout_s", 5.0, least=1.0, most=60.0)
     if "allow" in table:
         options["allow"] = tuple(table.texts("allow"))
     if "signature" in table:
@@ -164,7 +176,7 @@ def _command(name: str, table: Table, folder: Path) -> TargetConfig:
             table.fault("command", "the command has no words", 'command = ["prog", "-x"]')
         table.flag("shell")
     if "timeout_s" in table:
-        options["timeout_s"] = table.number("timeout_s", 60.0)
+        options["timeout_s"] = table.number("timeout_s", 60.0, above=0.0)
     if "env" in table:
         options["env"] = table.text_map("env")
     cwd = table.optional_text("cwd")
@@ -185,8 +197,6 @@ def _log(name: str, table: Table, folder: Path) -> TargetConfig:
 
 def _address(name: str, table: Table, folder: Path) -> TargetConfig:
     address = table.text("address", required=True)
-    if address and (problem := check_address(address)) is not None:
-        table.fault("address", f"{address!r} is no target", problem)
     inner = table.table("options")
     return TargetConfig(
         name, "address", placed(address, folder), dict(inner.value) if inner is not None else {}
@@ -208,12 +218,14 @@ def placed(address: str, folder: Path) -> str:
     return str(folder.absolute() / address) if is_path(address) else address
 
 
-def check_address(address: str) -> str | None:
+def check_address(address: str, buses: tuple[str, ...]) -> str | None:
     """What is wrong with an address such as ``log:``; None if a target can probably be made of it."""
     from rulebus.targets.registry import TargetRegistry
 
-    scheme, colon, _ = address.partition(":")
-    if scheme == "bus" or is_path(address):
+    scheme, colon, rest = address.partition(":")
+    if scheme == "bus":
+        return None if rest in buses else f"a bus of this file: {', '.join(f'bus:{one}' for one in buses)}"
+    if is_path(address):
         return None
     known = TargetRegistry().schemes()
     if colon and scheme.lower() in known:

@@ -36,6 +36,8 @@ class Change:
     after: float
     noise: float
     """What may be chance, as a share of `before`."""
+    judged: bool = True
+    """Whether it can be a regression: time on the wall cannot on one thread, where processor time says it better."""
 
     @property
     def change(self) -> float:
@@ -61,7 +63,11 @@ class Comparison:
     @property
     def regressions(self) -> list[Change]:
         """What became worse beyond noise and by more than the threshold."""
-        return [one for one in self.changes if one.verdict == "worse" and one.change > self.threshold]
+        return [
+            one
+            for one in self.changes
+            if one.judged and one.verdict == "worse" and one.change > self.threshold
+        ]
 
     def document(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -73,7 +79,7 @@ class Comparison:
                 {
                     "what": one.what, "unit": one.unit, "before": one.before, "after": one.after,
                     "change_percent": round(100 * one.change, 2), "noise_percent": round(100 * one.noise, 2),
-                    "verdict": one.verdict,
+                    "verdict": one.verdict, "judged": one.judged,
                 }
                 for one in self.changes
             ],
@@ -95,31 +101,16 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], threshold: floa
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     drift = abs(_change(before, after, "ns_per_event"))
     cpu = abs(_change(before, after, "cpu_ns_per_event"))
-    found = [
-        _timed(
-            "match_lines", "ns/event", before["lines"]["ns_per_event"], after["lines"]["ns_per_event"], drift
-        ),
-        _timed(
-            "match(bytes)", "ns/event", before["calls"]["ns_per_event"], after["calls"]["ns_per_event"], drift
-        ),
-        _timed(
-            "match_lines, processor time",
-            "ns/event",
-            before["lines"]["cpu_ns_per_event"],
-            after["lines"]["cpu_ns_per_event"],
-            cpu,
-        ),
-        _timed(
-            "match(bytes), processor time",
-            "ns/event",
-            before["calls"]["cpu_ns_per_event"],
-            after["calls"]["cpu_ns_per_event"],
-            cpu,
-        ),
-        _timed(
-            "build, processor time", "s", before["build"]["cpu_seconds"], after["build"]["cpu_seconds"], cpu
-        ),
-    ]
+    threaded = after["input"]["threads"] != 1
+    found = []
+    for part, name in (("lines", "match_lines"), ("calls", "match(bytes)")):
+        old, new = before[part], after[part]
+        judged = threaded and part == "lines"
+        found.append(_timed(name, "ns/event", old["ns_per_event"], new["ns_per_event"], drift, judged))
+        processor = (old["cpu_ns_per_event"], new["cpu_ns_per_event"])
+        found.append(_timed(f"{name}, processor time", "ns/event", *processor, cpu))
+    seconds = (before["build"]["cpu_seconds"], after["build"]["cpu_seconds"])
+    found.append(_timed("build, processor time", "s", *seconds, cpu))
     # Percentiles of single calls have no spread of their own; that of the calls stands in for it.
     spread = _noise(before["calls"]["ns_per_event"], after["calls"]["ns_per_event"], drift)
     for key, name in (("p50", "median"), ("p99", "99th percentile")):
@@ -134,8 +125,15 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change
     return found
 
 
-def _timed(what: str, unit: str, before: Mapping[str, Any], after: Mapping[str, Any], drift: float) -> Change:
-    return Change(what, unit, before["median"], after["median"], _noise(before, after, drift))
+def _timed(
+    what: str,
+    unit: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    drift: float,
+    judged: bool = True,
+) -> Change:
+    return Change(what, unit, before["median"], after["median"], _noise(before, after, drift), judged)
 
 
 def _noise(before: Mapping[str, Any], after: Mapping[str, Any], drift: float) -> float:

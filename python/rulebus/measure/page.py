@@ -141,7 +141,7 @@ def _comparison(comparison: Document) -> str:
         (
             clean(one["what"]), number(one["before"]) + " " + one["unit"], number(one["after"]) + " " + one["unit"],
             f"{one['change_percent']:+.1f} %", f"±{one['noise_percent']:.1f} %",
-            '<span class="{}">{}</span>'.format(*words[one["verdict"]]),
+            '<span class="{}">{}</span>'.format(*words[one["verdict"]]) + ("" if one["judged"] else ", not judged"),
         )
         for one in comparison["changes"]
     ]  # fmt: skip

@@ -6,9 +6,11 @@ this machine, and asks for a token when the file names one. Must never answer th
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hmac
 import json
+import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint"]
 
 _MOST_BODY = 16 << 20
+_BATCH = 1000
+_GRACE_S = 10.0
+"""How long the end waits for requests that are under way; a client that sends slowly must not hold it up."""
 
 
 class Endpoint:
@@ -47,7 +52,7 @@ class Endpoint:
         application.router.add_get("/health", self._health)
         application.router.add_get("/statistics", self._statistics)
         application.router.add_get("/metrics", self._metrics)
-        self._runner = aiohttp.web.AppRunner(application, access_log=None)
+        self._runner = aiohttp.web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE_S)
         self.address = address
         """Host and port, the real one when the file says port 0."""
 
@@ -58,7 +63,10 @@ class Endpoint:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            raise BusError("input-address", f"cannot listen on {self.address}: {error.strerror}") from error
+            # asyncio says the address once more; the system's own words for what is wrong are shorter.
+            number = error.errno or 0
+            why = os.strerror(number) if number > 0 else error.strerror
+            raise BusError("input-address", f"cannot listen on {self.address}: {why}") from error
         host, port = self._runner.addresses[0][:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return self
@@ -69,29 +77,54 @@ class Endpoint:
         await self._runner.cleanup()
 
     async def _guard(self, request: Any, handler: Any) -> Any:
-        """Asks for the token where there is one; turns what nobody foresaw into an answer."""
+        """Asks for the token where there is one; says in JSON what the server itself refuses."""
         if self._token is not None:
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(given.encode(), self._token.encode()):
-                return self._answer({"message": "a bearer token is missing or wrong"}, 401)
-        return await handler(request)
+            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+            # Bytes that are no UTF-8 arrive as surrogates.
+            same = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), self._token.encode())
+            if scheme.lower() != "bearer" or not same:
+                answer = self._answer({"message": "a bearer token is missing or wrong"}, 401)
+                answer.headers["WWW-Authenticate"] = "Bearer"
+                return answer
+        elif "Origin" in request.headers:
+            # Any page that this machine's browser shows could send events, without asking anybody.
+            return self._answer(
+                {
+                    "message": "requests of web pages are taken only with a token; set http_token in the router file"
+                },
+                403,
+            )
+        try:
+            return await handler(request)
+        except self._web.HTTPException as error:
+            answer = self._answer(
+                {"message": f"{request.method} {request.path}: {error.reason}"}, error.status
+            )
+            if "Allow" in error.headers:
+                answer.headers["Allow"] = error.headers["Allow"]
+            return answer
 
     _guard.__middleware_version__ = 1  # type: ignore[attr-defined]
 
     async def _put(self, request: Any) -> Any:
         """One event or entry, a list of them, ``{"Entries": […]}``, or JSON lines."""
-        body = await request.read()
         try:
-            entries = self._entries(body, request.content_type)
-        except EntryError as error:
+            body = await request.read()
+            # Reading a large body takes long; the loop has other requests and targets to serve.
+            entries = await asyncio.to_thread(self._entries, body, request.content_type)
+        except (EntryError, self._web.RequestPayloadError) as error:
             return self._answer({"message": str(error)}, 400)
+        failed, answers = 0, list[dict[str, str]]()
         try:
-            result = await self._service.put_events(entries)
-        except StoreError as error:
-            return self._answer({"message": str(error)}, 503)
+            for start in range(0, len(entries), _BATCH):
+                answer = (await self._service.put_events(entries[start : start + _BATCH])).to_dict()
+                failed += answer["FailedEntryCount"]
+                answers += answer["Entries"]
+                await asyncio.sleep(0)
         except BusError as error:
-            return self._answer({"message": str(error)}, 409)
-        return self._answer(result.to_dict(), 200)
+            done = f"; the first {len(answers):,} entries are in" if answers else ""
+            return self._answer({"message": f"{error}{done}"}, 503 if isinstance(error, StoreError) else 409)
+        return self._answer({"FailedEntryCount": failed, "Entries": answers}, 200)
 
     def _entries(self, body: bytes, kind: str) -> list[dict[str, Any]]:
         if kind in ("application/x-ndjson", "application/jsonlines", "application/json-lines"):
@@ -100,8 +133,10 @@ class Endpoint:
             value = _json.loads(body)
         except _json.JsonError as error:
             raise EntryError(f"the body is not JSON: {error}") from error
-        if isinstance(value, dict) and isinstance(value.get("Entries"), list):
+        if isinstance(value, dict) and "Entries" in value:
             value = value["Entries"]
+            if not isinstance(value, list):
+                raise EntryError("Entries is no list")
         elif isinstance(value, dict):
             return [self._read(body)]
         if not isinstance(value, list):

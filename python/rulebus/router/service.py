@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rulebus.bus.async_event_bus import AsyncEventBus
 from rulebus.bus.closing import CloseReport
@@ -22,15 +21,19 @@ from rulebus.bus.result import PutResult
 from rulebus.config.build import Changed, Router
 from rulebus.config.faults import ConfigError
 from rulebus.config.schema import RouterConfig, read_router
+from rulebus.config.text import router_text
 from rulebus.errors import BusError, StoreError
-from rulebus.router.sources import FileSource, StreamSource
+from rulebus.router.reports import Reports
+from rulebus.router.sources import FilePlace, FileSource, StreamSource
 from rulebus.statistics import BusStatistics, total
 from rulebus.stores.protocol import Store
+
+if TYPE_CHECKING:
+    from rulebus.router.endpoint import Endpoint
 
 __all__ = ["Counts", "Service", "open_store"]
 
 _POLL_S = 0.25
-_REPORTED = 20
 
 
 @dataclass(slots=True)
@@ -64,7 +67,8 @@ class Service:
         self.config, self.say, self.counts = config, say, Counts()
         self._drain_s = drain_s
         self._stop = asyncio.Event()
-        self._reported = 0
+        self._is_started = self._reload_asked = False
+        self._reports = Reports(self.say)
         self._store = open_store(config.store.path)
         try:
             self.bus = AsyncEventBus("default", store=self._store, **config.options)
@@ -92,32 +96,45 @@ class Service:
         """Ends the run: nothing new is read, what was accepted is delivered."""
         self._stop.set()
 
+    def _stop_by_signal(self, number: int) -> None:
+        """The first signal drains. The second is for those who cannot wait: it ends the process as it ends any other."""
+        if not self._stop.is_set():
+            self.stop()
+            return
+        rest = "stays in the store" if self._store.durable else "is LOST"
+        self.say(f"ended at once by a second signal; what was not delivered {rest}")
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
     async def run(
         self,
         streams: Sequence[tuple[str, Any]] = (),
         *,
         work: Callable[[AsyncEventBus], Awaitable[None]] | None = None,
+        once: bool = False,
     ) -> int:
-        """Runs until the streams end (if nothing else brings events) or `stop`; with `work` (such as a replay) until that
-        is done. The exit status: 0, or 1 when an event was refused, a line was bad, or something was lost."""
+        """Runs until the streams end (if nothing else brings events, or `once`) or `stop`; with `work` (such as a replay)
+        until that is done. The exit status: 0, or 1 when an event was refused, a line was bad, or something was lost."""
         async with contextlib.AsyncExitStack() as stack:
+            # First to come and last to go: no signal may end the process while it starts or drains.
+            self._listen_to_signals(stack)
             await stack.enter_async_context(_closing(self))
+            endpoint = self._endpoint()
             changed = self.router.apply(self.config)
             self._said(changed)
             await self._open_archives()
             await self.bus.resume_replays()
-            if self.config.input.http is not None:
-                from rulebus.router.endpoint import Endpoint
-
-                secret = self.config.input.http_token
-                token = None if secret is None else secret.read()
-                endpoint = await stack.enter_async_context(Endpoint(self, self.config.input.http, token))
+            if endpoint is not None:
+                await stack.enter_async_context(endpoint)
                 self.say(f"listening on http://{endpoint.address}/events")
-            self._listen_to_signals(stack)
+            self._is_started = True
+            if self._reload_asked:
+                self.reload()
             tasks = self._sources(streams)
             if work is not None:
                 tasks.append(asyncio.create_task(_awaited(work(self.bus))))
-            await self._until_done(tasks)
+            await self._until_done(tasks, once or work is not None)
             if self.failure is None and not self._stop.is_set():
                 await self._finish()
         if self.failure is not None:
@@ -132,7 +149,7 @@ class Service:
         result = await self.put_events([entry for _, entry in entries])
         for (where, _), entry in zip(entries, result, strict=True):
             if entry.error_code is not None:
-                self._report(f"{where}: {entry.error_code}: {entry.reason or entry.error_message}")
+                self._reports(f"{where}: {entry.error_code}: {entry.reason or entry.error_message}")
 
     async def put_events(self, entries: Sequence[Any]) -> PutResult:
         """Puts entries on the bus that the file names for them."""
@@ -144,20 +161,12 @@ class Service:
     def bad(self, where: str, why: str) -> None:
         """Reports a line that is no entry."""
         self.counts.bad_lines += 1
-        self._report(f"{where}: {why}")
-
-    def _report(self, line: str) -> None:
-        self._reported += 1
-        if self._reported <= _REPORTED:
-            self.say(line)
-        elif self._reported == _REPORTED + 1:
-            self.say(f"more than {_REPORTED} lines were refused; the rest is only counted")
+        self._reports(f"{where}: {why}")
 
     # Sources.
 
     def _sources(self, streams: Sequence[tuple[str, Any]]) -> list[asyncio.Task[None]]:
         runs = [StreamSource(stream, self, name=name).run() for name, stream in streams]
-        self._endless = bool(self.config.input.files) or self.config.input.http is not None
         runs += [self._follow(path) for path in self.config.input.files]
         return [asyncio.create_task(run) for run in runs]
 
@@ -166,26 +175,21 @@ class Service:
             path,
             self,
             remembered=self._remembered(path),
-            remember=lambda inode, done: self._store.put_document(
-                "input", str(path), json.dumps([inode, done]).encode()
-            ),
+            remember=lambda place: self._store.put_document("input", str(path), place.to_json()),
             pause=lambda: asyncio.sleep(_POLL_S),
         ).run()
 
-    def _remembered(self, path: Path) -> tuple[int, int] | None:
+    def _remembered(self, path: Path) -> FilePlace | None:
         document = self._store.documents("input").get(str(path))
-        if document is None:
-            return None
-        inode, done = json.loads(document)
-        return int(inode), int(done)
+        return None if document is None else FilePlace.from_json(document)
 
-    async def _until_done(self, tasks: list[asyncio.Task[None]]) -> None:
-        """Until the sources end, one of them fails, or somebody asks to stop."""
+    async def _until_done(self, tasks: list[asyncio.Task[None]], once: bool) -> None:
+        """Until the sources end, one of them fails, or somebody asks to stop; unless `once`, files that grow, the endpoint
+        and schedules keep it going."""
         stopped = asyncio.create_task(self._stop.wait())
         waiting: set[asyncio.Task[Any]] = {stopped, *tasks}
         try:
-            # Rules with schedules alone keep a router running, too.
-            while not stopped.done() and (len(waiting) > 1 or self._endless or self._scheduled()):
+            while not stopped.done() and (len(waiting) > 1 or (not once and self._goes_on())):
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done - {stopped}:
                     if (error := task.exception()) is not None:
@@ -205,16 +209,23 @@ class Service:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
-    def _scheduled(self) -> bool:
+    def _goes_on(self) -> bool:
+        given = self.config.input
+        if given.files or given.http is not None:
+            return True
         return any(rule.schedule is not None and rule.state == "ENABLED" for rule in self.router.config.rules)
 
     # Rules.
 
     def reload(self) -> None:
-        """Reads the file again and brings the bus to its state; a bad file changes nothing."""
+        """Reads the file again and brings the bus to its state; a bad file changes nothing. Before the run has started it
+        is put off until then, and while it ends there is nothing left to change."""
+        if not self._is_started or self._stop.is_set():
+            self._reload_asked = True
+            return
         self.counts.reloads += 1
         try:
-            config = read_router(self.config.file.read_text(encoding="utf-8"), self.config.file)
+            config = read_router(router_text(self.config.file, running=True), self.config.file)
             changed = self.router.apply(config)
         except (ConfigError, BusError, ValueError) as error:
             self.say(f"reload refused, the rules stay as they were:\n{error}")
@@ -222,7 +233,7 @@ class Service:
         except OSError as error:
             self.say(f"reload refused, {self.config.file} cannot be read: {error.strerror}")
             return
-        self.config = config
+        self.config = self.router.config
         self._said(changed)
 
     def _said(self, changed: Changed) -> None:
@@ -254,11 +265,24 @@ class Service:
 
     # The process.
 
+    def _endpoint(self) -> Endpoint | None:
+        """What the file asks for, not listening yet; what it lacks is found before anything starts."""
+        given = self.config.input
+        if given.http is None:
+            return None
+        from rulebus.router.endpoint import Endpoint
+
+        try:
+            token = None if given.http_token is None else given.http_token.read()
+        except ValueError as error:
+            raise BusError("input-token", f"the token of the HTTP endpoint: {error}") from error
+        return Endpoint(self, given.http, token)
+
     def _listen_to_signals(self, stack: contextlib.AsyncExitStack) -> None:
         loop = asyncio.get_running_loop()
         wanted: list[tuple[int, Callable[[], None]]] = [
-            (signal.SIGTERM, self.stop),
-            (signal.SIGINT, self.stop),
+            (signal.SIGTERM, lambda: self._stop_by_signal(signal.SIGTERM)),
+            (signal.SIGINT, lambda: self._stop_by_signal(signal.SIGINT)),
         ]
         if hasattr(signal, "SIGHUP"):
             wanted.append((signal.SIGHUP, self.reload))

@@ -1,103 +1,104 @@
 """Where lines come from: standard input to its end, files as they grow. Each brings what it reads to one door.
 
-Relies on `entries`. Reading happens in threads, putting on the loop; a door that waits holds back the reader, so that
-nothing piles up in between. Must never pass over a line silently: a bad one is reported with its number.
+Relies on `lines`. Reading happens in threads, putting on the loop; a door that waits holds back the reader, so that
+nothing piles up in between. Must never wait in a thread for what may never come, or the process could not end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import hashlib
+import json
 import os
+import stat
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
-from rulebus.router.entries import EntryError, EntryLines
+from rulebus.router.lines import Door, Lines
 
-__all__ = ["Door", "FileSource", "StreamSource"]
+__all__ = ["FilePlace", "FileSource", "StreamSource"]
 
 _BLOCK = 1 << 18
-_BATCH = 500
-_MOST_LINE = 16 << 20
-
-
-class Door(Protocol):
-    """What a source needs of the service."""
-
-    def put(self, entries: list[tuple[str, dict[str, Any]]], /) -> Awaitable[None]:
-        """Puts entries, each with where it came from; returns when all were accepted or reported."""
-
-    def bad(self, where: str, why: str, /) -> None:
-        """Reports a line that is no entry."""
-
-
-class _Lines:
-    """Cuts blocks into lines and lines into batches of entries."""
-
-    def __init__(self, name: str, door: Door) -> None:
-        self._name, self._door = name, door
-        self._read = EntryLines()
-        self._rest = b""
-        self.number = 0
-
-    async def feed(self, block: bytes) -> int:
-        """Puts every whole line of what was read so far; how many bytes these were."""
-        # A line longer than any event is cut off, or its buffer would grow without bound.
-        text = self._rest + block
-        end = text.rfind(b"\n") + 1
-        self._rest = text[end:]
-        if len(self._rest) > _MOST_LINE:
-            self._door.bad(f"{self._name}:{self.number + 1}", f"the line is longer than {_MOST_LINE:,} bytes")
-            self.number += 1
-            taken, self._rest = len(text), b""
-        else:
-            taken = end
-        await self._put(text[:end].split(b"\n"))
-        return taken
-
-    async def finish(self) -> None:
-        """Puts what stands behind the last line break."""
-        rest, self._rest = self._rest, b""
-        await self._put([rest, b""])
-
-    async def _put(self, lines: list[bytes]) -> None:
-        entries: list[tuple[str, dict[str, Any]]] = []
-        for line in lines[:-1]:
-            self.number += 1
-            if line.isspace() or not line:
-                continue
-            where = f"{self._name}:{self.number}"
-            try:
-                entries.append((where, self._read(line)))
-            except EntryError as error:
-                self._door.bad(where, str(error))
-            if len(entries) >= _BATCH:
-                await self._door.put(entries)
-                entries = []
-        if entries:
-            await self._door.put(entries)
+_HEAD = 1024
+_GRACE_S = 5.0
 
 
 class StreamSource:
     """Standard input, or another stream, to its end."""
 
     def __init__(self, stream: BinaryIO, door: Door, *, name: str = "stdin") -> None:
-        self._stream, self._lines = stream, _Lines(name, door)
+        self._stream, self._door, self._lines = stream, door, Lines(name, door)
 
     async def run(self) -> None:
-        """Until the stream ends. A cancelled run leaves its reading thread behind, waiting for a line."""
+        """Until the stream ends. A cancelled run puts what it has read, since nobody could read it again; it leaves its
+        reading thread behind, waiting for a line."""
         read = getattr(self._stream, "read1", self._stream.read)
         while block := await _in_daemon(lambda: read(_BLOCK)):
-            await self._lines.feed(block)
-        await self._lines.finish()
+            await self._whole(self._lines.feed(block))
+        await self._whole(self._lines.finish())
+
+    async def _whole(self, work: Awaitable[Any]) -> None:
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # A bus that is full may wait for a target that never answers: then they are named.
+            _, waiting = await asyncio.wait({task}, timeout=_GRACE_S)
+            if waiting:
+                self._door.say(
+                    f"the bus is full: {self._lines.putting} and what followed were read and not put"
+                )
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """How far a file was read, and which file that is: its inode, which systems give again, and its first bytes."""
+
+    inode: int
+    done: int
+    """Bytes of whole lines that were put."""
+    lines: int
+    """How many lines these are."""
+    head: str
+    """Digest of the first `_HEAD` bytes of them."""
+
+    @classmethod
+    def of(cls, file: BinaryIO, done: int, lines: int) -> FilePlace:
+        """The place in an open file."""
+        return cls(os.fstat(file.fileno()).st_ino, done, lines, _digest(file, done))
+
+    def is_in(self, file: BinaryIO) -> bool:
+        """Whether that is the file, and as long as it was at least."""
+        status = os.fstat(file.fileno())
+        same = status.st_ino == self.inode and status.st_size >= self.done
+        return same and _digest(file, self.done) == self.head
+
+    def to_json(self) -> bytes:
+        """As a store keeps it."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, document: bytes) -> FilePlace:
+        """From what a store kept."""
+        return cls(**json.loads(document))
+
+
+def _digest(file: BinaryIO, done: int) -> str:
+    return hashlib.sha256(os.pread(file.fileno(), min(_HEAD, done), 0)).hexdigest()[:32]
 
 
 class FileSource:
     """A file of JSON lines as it grows, also over rotation (moved away and made anew) and truncation.
 
-    `remember` keeps how far it was read, with the file's identity, so that a restart goes on there; what was read but
-    not yet remembered is read again.
+    `remember` keeps how far it was read, so that a restart goes on there, also in a file that was moved within its
+    folder meanwhile; what was read but not yet remembered is read again.
     """
 
     def __init__(
@@ -105,8 +106,8 @@ class FileSource:
         path: Path,
         door: Door,
         *,
-        remembered: tuple[int, int] | None,
-        remember: Callable[[int, int], None],
+        remembered: FilePlace | None,
+        remember: Callable[[FilePlace], None],
         pause: Callable[[], Awaitable[None]],
     ) -> None:
         self._path, self._door = path, door
@@ -114,43 +115,92 @@ class FileSource:
 
     async def run(self) -> None:
         """For ever."""
+        await self._finish_moved()
+        said = ""
         while True:
             try:
-                file = await asyncio.to_thread(open, self._path, "rb")
+                file = await asyncio.to_thread(_open, self._path)
             except FileNotFoundError:
                 await self._pause()
                 continue
+            except OSError as error:
+                sentence = f"{self._path} cannot be read: {error.strerror}; it is tried again until it can"
+                if sentence != said:
+                    self._door.say(sentence)
+                said = sentence
+                await self._pause()
+                continue
+            said = ""
             with file:
-                await self._follow(file)
+                begin, self._remembered = self._remembered, None
+                await self._follow(file, begin if begin is not None and begin.is_in(file) else None)
 
-    async def _follow(self, file: BinaryIO) -> None:
+    async def _finish_moved(self) -> None:
+        """Reads the rest of a file that was moved away while nobody looked."""
+        place = self._remembered
+        if place is None:
+            return
+        found = await asyncio.to_thread(_find, self._path, place)
+        if found is None:
+            if place.done:
+                self._door.say(
+                    f"{self._path}: what was read to byte {place.done:,} was truncated, or is not in the folder any "
+                    "more; what stands at the path now is read from the beginning"
+                )
+            self._remembered = None
+        elif found != self._path:
+            self._remembered = None
+            with await asyncio.to_thread(_open, found) as file:
+                await self._follow(file, place, moved=True)
+
+    async def _follow(self, file: BinaryIO, begin: FilePlace | None, *, moved: bool = False) -> None:
         """Until another file stands at the path and this one is read to its end."""
-        inode = os.fstat(file.fileno()).st_ino
-        done = 0
-        if self._remembered is not None and self._remembered[0] == inode:
-            done = min(self._remembered[1], os.fstat(file.fileno()).st_size)
-            file.seek(done)
-        lines = _Lines(str(self._path), self._door)
+        done, number = (begin.done, begin.lines) if begin is not None else (0, 0)
+        file.seek(done)
+        lines = Lines(str(self._path), self._door, number=number)
         while True:
             block = await asyncio.to_thread(file.read, _BLOCK)
             if block:
-                done += await lines.feed(block)
-                await asyncio.to_thread(self._remember, inode, done)
-                continue
-            if os.fstat(file.fileno()).st_size < file.tell():
-                file.seek(0)
-                done, lines = 0, _Lines(str(self._path), self._door)
-                continue
-            if self._moved(inode):
+                read = await lines.feed(block)
+                done += read
+                if read:
+                    await asyncio.to_thread(self._remember, FilePlace.of(file, done, lines.number))
+            elif os.fstat(file.fileno()).st_size < file.tell():
                 await lines.finish()
-                self._remembered = None
+                file.seek(0)
+                done, lines = 0, Lines(str(self._path), self._door)
+            elif moved:
+                await lines.finish()
                 return
-            await self._pause()
+            else:
+                # Once more after it was moved: who writes to it lets go of it a moment later.
+                moved = self._was_moved(file)
+                await self._pause()
 
-    def _moved(self, inode: int) -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            return os.stat(self._path).st_ino != inode
+    def _was_moved(self, file: BinaryIO) -> bool:
+        with contextlib.suppress(OSError):
+            return not os.path.samestat(os.stat(self._path), os.fstat(file.fileno()))
         return False
+
+
+def _open(path: Path) -> BinaryIO:
+    """An ordinary file. A pipe would hold its thread until somebody writes, so it is opened without waiting, and refused."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no ordinary file (a pipe is read with --events)")
+    return os.fdopen(fd, "rb", buffering=0)
+
+
+def _find(path: Path, place: FilePlace) -> Path | None:
+    """Where the file of a place is now, in the folder of its path."""
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for one in entries:
+            if one.inode() == place.inode and one.is_file():
+                with _open(Path(one.path)) as file:
+                    if place.is_in(file):
+                        return path if one.name == path.name else Path(one.path)
+    return None
 
 
 async def _in_daemon(read: Callable[[], bytes]) -> bytes:

@@ -9,22 +9,26 @@ use super::{
     affix::AffixIndex,
     choose::{Census, UNSELECTIVE},
     cidr::CidrIndex,
+    encode::Encoded,
     list::{ListIndex, SHORT},
     operands::{OperandKind, Operands},
     range::RangeIndex,
-    record::{Branch, Cond, ConjId, FieldRec, Form, Op, Records, Target},
+    record::{Access, Branch, Cond, ConjId, FieldRec, Form, Op, Records, Share, Target},
     segment::{ALIVE, Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN, Node, RuleRec, Segment, need, push_run},
+    skew::Skew,
     table::{DispatchTable, NodeId},
     wildcard::WildcardIndex,
 };
 use crate::map::Map;
 use crate::{path::PathId, pattern::tree::Pattern, value::fold};
-use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, atomic::AtomicU32};
 
 /// A run up to this length is verified rather than divided.
 const RUN: usize = 8;
 /// A conjunction placed this often is not divided into more copies.
 const MAX_COPIES: u32 = 256;
+/// So many conjunctions are worth a second thread.
+const MANY: usize = 16_384;
 
 /// A conjunction in a bucket, and how many copies of it there are.
 #[derive(Clone, Copy)]
@@ -33,18 +37,53 @@ struct Member {
     copies: u32,
 }
 
-/// A conjunction under one condition: path, operator and argument in an order that groups them.
+/// A conjunction under one condition. The order of placements groups what belongs together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Placement {
-    path: PathId,
-    op: Op,
-    arg: u32,
+    /// Path, operator and argument, the path in the highest bits.
+    place: u64,
     conj: ConjId,
+    copies: u32,
+}
+
+impl Placement {
+    fn new(path: PathId, op: Op, arg: u32, conj: ConjId, copies: u32) -> Self {
+        Self { place: (path as u64) << 40 | (op as u64) << 32 | arg as u64, conj, copies }
+    }
+
+    fn path(&self) -> PathId {
+        (self.place >> 40) as PathId
+    }
+
+    fn op(&self) -> Op {
+        Op::ALL[(self.place >> 32) as usize & 0xff]
+    }
+
+    fn arg(&self) -> u32 {
+        self.place as u32
+    }
+}
+
+/// Where some members go.
+#[derive(Default)]
+struct Choices {
+    placed: Vec<Choice>,
+    /// By member: how it is found, and the estimated share of events that satisfy that.
+    found: Vec<(Access, Share)>,
+    residual: Vec<ConjId>,
+}
+
+/// A condition under which a conjunction is placed, and how many copies of it there will be.
+struct Choice {
+    conj: ConjId,
+    path: PathId,
+    cond: Cond,
     copies: u32,
 }
 
 /// The indexes under construction; becomes the segment.
 pub struct IndexBuilder {
+    skew: Option<Arc<Skew>>,
     operands: Operands,
     records: Records,
     entries: Vec<(NodeId, PathId, u32, Target)>,
@@ -60,11 +99,13 @@ pub struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// From finished records; `paths` is the number of paths of the trie.
-    pub fn new(operands: Operands, records: Records, paths: usize) -> Self {
+    /// From finished records, and what is known of events.
+    pub fn new(encoded: Encoded, skew: Option<Arc<Skew>>) -> Self {
         Self {
-            operands,
-            records,
+            skew,
+            operands: encoded.operands,
+            records: encoded.records,
+            needs: encoded.needs,
             entries: vec![],
             nodes: vec![],
             lanes: vec![],
@@ -74,21 +115,20 @@ impl IndexBuilder {
             cidrs: vec![],
             wildcards: vec![],
             runs: vec![],
-            needs: vec![0; paths],
         }
     }
 
-    /// Places all conjunctions and freezes the segment.
-    pub fn finish(mut self, rules: Vec<RuleRec>, sources: Map<u32, Pattern>) -> Segment {
+    /// Places all conjunctions, on at most `threads` threads, and freezes the segment.
+    pub fn finish(mut self, rules: Vec<RuleRec>, sources: Map<u32, Pattern>, threads: usize) -> Segment {
         let members: Vec<Member> = (0..self.records.conjs.len() as u32).map(|conj| Member { conj, copies: 1 }).collect();
-        self.node(&members, &mut Vec::new());
+        self.node(&members, &mut Vec::new(), threads);
         self.note_needs();
         let long_lists = self.long_lists();
         let seed = self.operands.hasher().hash(OperandKind::Literal, b"dispatch");
         self.operands.freeze();
         let died = rules.iter().map(|_| AtomicU32::new(ALIVE)).collect();
         self.runs.shrink_to_fit();
-        Segment {
+        let mut segment = Segment {
             table: DispatchTable::new(&self.entries, seed),
             operands: self.operands,
             records: self.records,
@@ -105,22 +145,32 @@ impl IndexBuilder {
             died,
             long_lists,
             sources,
-        }
+            bytes: 0,
+        };
+        segment.bytes = segment.size_bytes();
+        segment
     }
 
     /// Builds a node over the members and returns its number. `used` holds the paths divided by on the way here.
-    fn node(&mut self, members: &[Member], used: &mut Vec<PathId>) -> NodeId {
+    fn node(&mut self, members: &[Member], used: &mut Vec<PathId>, threads: usize) -> NodeId {
         let id = self.nodes.len() as NodeId;
         self.nodes.push(Node { residual: NO_RUN, ..Node::default() });
+        let census = Census::new(members.iter().map(|m| m.conj), &self.records, self.operands.len(), used);
         let (mut placements, mut residual) = (Vec::with_capacity(members.len()), Vec::new());
-        let census = Census::new(members.iter().map(|m| m.conj), &self.records, used);
-        for member in members {
-            if !self.place(*member, &census, used, &mut placements) {
-                residual.push(member.conj);
+        let mut at = 0;
+        for mut choices in self.choices(members, &census, used, threads) {
+            for Choice { conj, path, cond, copies } in choices.placed {
+                let (op, arg) = self.placement(cond);
+                placements.push(Placement::new(path, op, arg, conj, copies));
             }
+            for (access, share) in choices.found {
+                self.note_access(members[at], used.is_empty(), access, share);
+                at += 1;
+            }
+            residual.append(&mut choices.residual);
         }
         drop(census);
-        placements.sort_unstable();
+        sort(&mut placements, threads);
         if !residual.is_empty() {
             self.nodes[id as usize].residual = push_run(&mut self.runs, residual).0;
         }
@@ -128,61 +178,108 @@ impl IndexBuilder {
         id
     }
 
-    /// Chooses the best field of a conjunction and adds a placement for each of its conditions.
-    fn place(&mut self, member: Member, census: &Census, used: &[PathId], out: &mut Vec<Placement>) -> bool {
+    /// Where the members go, and which go nowhere; in pieces, in the order of the members.
+    fn choices(&self, members: &[Member], census: &Census, used: &[PathId], threads: usize) -> Vec<Choices> {
+        let choose = |members: &[Member]| {
+            let mut choices = Choices { placed: Vec::with_capacity(members.len()), ..Choices::default() };
+            for member in members {
+                let found = self.choose(*member, census, used, &mut choices.placed);
+                if found.0 == Access::Nothing {
+                    choices.residual.push(member.conj);
+                }
+                choices.found.push(found);
+            }
+            choices
+        };
+        if threads <= 1 || members.len() < MANY {
+            return vec![choose(members)];
+        }
+        let pieces: Vec<&[Member]> = members.chunks(members.len().div_ceil(threads)).collect();
+        std::thread::scope(|scope| {
+            let start = |piece| std::thread::Builder::new().spawn_scoped(scope, move || choose(piece));
+            let others: Vec<_> = pieces[1..].iter().map(|piece| start(*piece)).collect();
+            let mut all = vec![choose(pieces[0])];
+            for (thread, piece) in others.into_iter().zip(&pieces[1..]) {
+                all.push(match thread {
+                    Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                    // Where there can be no more threads, this one does the work.
+                    Err(_) => choose(piece),
+                });
+            }
+            all
+        })
+    }
+
+    /// Notes how a conjunction is found at the root, and for how many events it is a candidate in the end: each of its
+    /// copies is divided further by itself.
+    fn note_access(&mut self, member: Member, root: bool, access: Access, share: Share) {
+        if root {
+            self.records.set_access(member.conj, access);
+        }
+        let share = if member.copies == 1 { share.get() } else { share.get().powf(1.0 / f64::from(member.copies)) };
+        let rec = &mut self.records.conjs[member.conj as usize];
+        rec.share = Share::new(rec.share.get() * share);
+    }
+
+    /// Chooses the best field of a conjunction and adds a choice for each of its conditions; nothing, if none is worth it.
+    fn choose(&self, member: Member, census: &Census, used: &[PathId], out: &mut Vec<Choice>) -> (Access, Share) {
         let records = &self.records;
-        let operands = &self.operands;
-        let text_len = |arg: u32| operands.bytes(arg).len();
         let rec = &records.conjs[member.conj as usize];
         // At the root every conjunction has to go somewhere that its events reach; below, an unselective field is not worth a copy.
         let root = used.is_empty();
         let limit = if root { usize::MAX } else { (MAX_COPIES / member.copies).max(1) as usize };
-        let mut best: Option<(f64, Vec<FieldRec>)> = None;
-        for field in records.fields_of(rec) {
+        let fields = records.fields_of(rec);
+        let mut best: Option<(f64, &[FieldRec])> = None;
+        let mut access = Access::Field(0);
+        for (at, field) in fields.iter().enumerate() {
             if used.contains(&field.path()) || records.may_be_absent(field) || records.cond_count(field) > limit {
                 continue;
             }
-            let score = census.score(field, records, &text_len);
+            let score = census.score(field, records, &self.operands, self.skew.as_deref());
             if best.as_ref().is_none_or(|(s, _)| score < *s) {
-                best = Some((score, vec![*field]));
+                best = Some((score, &fields[at..at + 1]));
+                access = Access::Field(at as u32);
             }
         }
+        let mut of_groups = Vec::new();
         if root
             && best.as_ref().is_none_or(|(s, _)| *s > 0.5)
             && let Some(groups) = records.groups_of(rec)
         {
+            let mut least = best.map_or(f64::MAX, |(score, _)| score);
             for group in groups {
                 let mut fields = Vec::new();
                 if let Some(score) = self.score_group(group, census, &mut fields)
-                    && best.as_ref().is_none_or(|(s, _)| score < *s)
+                    && score < least
                 {
-                    best = Some((score, fields));
+                    (least, of_groups) = (score, fields);
                 }
+            }
+            if !of_groups.is_empty() {
+                best = Some((least, &of_groups));
+                access = Access::Groups;
             }
         }
         // Only absence can be asked for: at the root and without arrays in play that is a condition like any other.
         if root && best.is_none() && rec.flags == rec.flags & super::record::MANY_RULES && rec.field_count == 1 {
-            best = Some((0.9, records.fields_of(rec).to_vec()));
+            best = Some((0.9, fields));
         }
-        let Some((score, fields)) = best else { return false };
+        let nothing = (Access::Nothing, Share::default());
+        let Some((score, chosen)) = best else { return nothing };
         if !root && score > UNSELECTIVE {
-            return false;
+            return nothing;
         }
-        let mut conds = Vec::new();
-        for field in &fields {
-            self.records.each_cond(field, |cond| conds.push((field.path(), cond)));
+        let start = out.len();
+        for field in chosen {
+            records.each_cond(field, |cond| out.push(Choice { conj: member.conj, path: field.path(), cond, copies: 0 }));
         }
-        let copies = member.copies.saturating_mul(conds.len() as u32);
-        for (path, cond) in conds {
-            let (op, arg) = self.placement(cond);
-            out.push(Placement { path, op, arg, conj: member.conj, copies });
-        }
-        true
+        let copies = member.copies.saturating_mul((out.len() - start) as u32);
+        out[start..].iter_mut().for_each(|choice| choice.copies = copies);
+        (access, Share::new(score))
     }
 
     /// The best field of every alternative of an `$or` group, if each has one that a value must satisfy.
     fn score_group(&self, group: &[Branch], census: &Census, fields: &mut Vec<FieldRec>) -> Option<f64> {
-        let text_len = |arg: u32| self.operands.bytes(arg).len();
         let mut sum = 0.0;
         for branch in group {
             let mut best: Option<(f64, Vec<FieldRec>)> = None;
@@ -190,7 +287,7 @@ impl IndexBuilder {
                 if self.records.may_be_absent(field) {
                     continue;
                 }
-                let score = census.score(field, &self.records, &text_len);
+                let score = census.score(field, &self.records, &self.operands, self.skew.as_deref());
                 if best.as_ref().is_none_or(|(s, _)| score < *s) {
                     best = Some((score, vec![*field]));
                 }
@@ -240,18 +337,13 @@ impl IndexBuilder {
     fn dispatch(&mut self, id: NodeId, placements: Vec<Placement>, used: &mut Vec<PathId>) {
         let mut lanes: Vec<u32> = Vec::new();
         let mut families: Vec<(PathId, Family)> = Vec::new();
-        for of_path in placements.chunk_by(|a, b| a.path == b.path) {
-            let path = of_path[0].path;
+        for of_path in placements.chunk_by(|a, b| a.path() == b.path()) {
+            let path = of_path[0].path();
             let mut lane = 0;
-            for of_op in of_path.chunk_by(|a, b| a.op == b.op) {
-                let op = of_op[0].op;
-                let mut items: Vec<(u32, Target)> = Vec::new();
-                for group in of_op.chunk_by(|a, b| a.arg == b.arg) {
-                    used.push(path);
-                    let target = self.target(group, used);
-                    used.pop();
-                    items.push((group[0].arg, target));
-                }
+            for of_op in of_path.chunk_by(|a, b| a.op() == b.op()) {
+                let op = of_op[0].op();
+                let groups = of_op.chunk_by(|a, b| a.arg() == b.arg());
+                used.push(path);
                 match op {
                     Op::Exact | Op::Ip | Op::IgnoreCase => {
                         lane |= match op {
@@ -259,10 +351,17 @@ impl IndexBuilder {
                             Op::Ip => LANE_IP,
                             _ => LANE_FOLDED,
                         };
-                        self.entries.extend(items.into_iter().map(|(arg, target)| (id, path, arg, target)));
+                        for group in groups {
+                            let target = self.target(group, used);
+                            self.entries.push((id, path, group[0].arg(), target));
+                        }
                     }
-                    _ => families.push((path, self.family(op, items))),
+                    _ => {
+                        let items = groups.map(|group| (group[0].arg(), self.target(group, used))).collect();
+                        families.push((path, self.family(op, items)));
+                    }
                 }
+                used.pop();
             }
             if lane != 0 {
                 lanes.push(path | lane);
@@ -276,13 +375,16 @@ impl IndexBuilder {
     }
 
     fn target(&mut self, group: &[Placement], used: &mut Vec<PathId>) -> Target {
-        let mut members: Vec<Member> = group.iter().map(|p| Member { conj: p.conj, copies: p.copies }).collect();
         // The same conjunction twice under one condition happens when texts fold alike.
-        members.dedup_by_key(|m| m.conj);
-        if members.len() > RUN && self.divides(&members, used) {
-            return Target::node(self.node(&members, used));
+        let different = group.chunk_by(|a, b| a.conj == b.conj).map(|same| Member { conj: same[0].conj, copies: same[0].copies });
+        if group.len() > RUN {
+            let members: Vec<Member> = different.collect();
+            if members.len() > RUN && self.divides(&members, used) {
+                return Target::node(self.node(&members, used, 1));
+            }
+            return push_run(&mut self.runs, members.iter().map(|m| m.conj));
         }
-        push_run(&mut self.runs, members.iter().map(|m| m.conj))
+        push_run(&mut self.runs, different.map(|m| m.conj))
     }
 
     /// Whether some member has a field left that is worth dividing by.
@@ -363,26 +465,8 @@ impl IndexBuilder {
         found.into_iter().map(|(key, conds)| (key, ListIndex::new(&conds, &mut self.operands, &self.records))).collect()
     }
 
-    /// What verification and dispatch will ask about the values of each path.
+    /// What dispatch will ask about the values of each path, beside what verification asks.
     fn note_needs(&mut self) {
-        let exact = |operands: &Operands, arg: u32| match operands.kind(arg) {
-            OperandKind::Number | OperandKind::NumberText => need::NUMBER,
-            OperandKind::String => need::STRING,
-            _ => 0,
-        };
-        for field in &self.records.fields {
-            let mut bits = 0;
-            self.records.each_cond(field, |cond| {
-                bits |= match cond.op {
-                    Op::Exact => exact(&self.operands, cond.arg),
-                    Op::NotExact => self.records.list(cond.arg).iter().fold(0, |b, arg| b | exact(&self.operands, *arg)),
-                    Op::Range => need::NUMBER,
-                    Op::Ip | Op::Cidr => need::IP,
-                    _ => 0,
-                };
-            });
-            self.needs[field.path() as usize] |= bits;
-        }
         for lane in &self.lanes {
             if lane & LANE_FOLDED != 0 {
                 self.needs[(lane & 0xff_ffff) as usize] |= need::FOLDED;
@@ -393,5 +477,20 @@ impl IndexBuilder {
                 self.needs[*path as usize] |= need::FOLDED;
             }
         }
+    }
+}
+
+/// Sorts, each part on a thread of its own; what is sorted in parts is merged in one pass.
+fn sort(placements: &mut [Placement], threads: usize) {
+    if threads > 1 && placements.len() >= MANY {
+        let part = placements.len().div_ceil(threads);
+        std::thread::scope(|scope| {
+            for part in placements.chunks_mut(part) {
+                let _ = std::thread::Builder::new().spawn_scoped(scope, || part.sort_unstable());
+            }
+        });
+        placements.sort();
+    } else {
+        placements.sort_unstable();
     }
 }

@@ -3,20 +3,29 @@
 //!
 //! The index sees rules, not events, so it estimates: a value met often among rules is met often among events, and a
 //! path with many different values is an identifier of which any event has one. Exact values on such a path win;
-//! ranges, wildcards and mere presence come after.
+//! ranges, wildcards and mere presence come after. Where a sample of events was counted, it corrects the estimates.
 
-use super::record::{Cond, ConjId, FieldRec, Op, Records};
+use super::{
+    operands::Operands,
+    record::{Cond, ConjId, FieldRec, Op, Records},
+    skew::Skew,
+};
 use crate::map::Map;
 use crate::path::PathId;
-use foldhash::fast::RandomState;
 
 /// How often conditions occur within one bucket.
+#[derive(Default)]
 pub struct Census {
-    /// (path, family class, argument) to number of conjunctions.
+    /// By operand: the path on which it was met first as an exact value, and how often; only for large buckets.
+    exact: Vec<(PathId, u32)>,
+    /// The other conditions: (path and class, argument) to number of conjunctions.
     conds: Map<(u32, u32), u32>,
-    /// (path, family class) to (number of conditions, number of different ones).
+    /// (path, class) to (number of conditions, number of different ones).
     paths: Map<u32, (u32, u32)>,
 }
+
+/// A bucket is large when it has more than one conjunction for so many operands: then an array costs less than a map.
+const OPERANDS_A_CONJUNCTION: usize = 8;
 
 /// Conditions of one class compete for the same values.
 fn class(op: Op) -> u32 {
@@ -40,10 +49,12 @@ fn path_key(path: PathId, cond: Cond) -> u32 {
 pub const UNSELECTIVE: f64 = 0.6;
 
 impl Census {
-    /// Counts the conditions of the conjunctions; lists over `LONG` conditions count by their length only.
-    pub fn new(conjs: impl Iterator<Item = ConjId> + Clone, records: &Records, used: &[PathId]) -> Self {
-        let n = conjs.size_hint().0;
-        let mut new = Self { conds: Map::with_capacity_and_hasher(n * 2, RandomState::default()), paths: Map::default() };
+    /// Counts the conditions of the conjunctions; `operands` is the number of operands.
+    pub fn new(conjs: impl ExactSizeIterator<Item = ConjId>, records: &Records, operands: usize, used: &[PathId]) -> Self {
+        let mut new = Self::default();
+        if conjs.len() * OPERANDS_A_CONJUNCTION > operands {
+            new.exact = vec![(0, 0); operands];
+        }
         for conj in conjs {
             let rec = &records.conjs[conj as usize];
             for field in records.fields_of(rec) {
@@ -60,16 +71,30 @@ impl Census {
     }
 
     fn count(&mut self, path: PathId, cond: Cond) {
-        if class(cond.op) == 6 {
+        let class = class(cond.op);
+        if class == 6 {
             return;
         }
         let key = path_key(path, cond);
-        let seen = self.conds.entry((key, cond.arg)).or_default();
+        let seen = match self.exact.get_mut(cond.arg as usize) {
+            Some((first, seen)) if class == 0 && (*seen == 0 || *first == path) => {
+                *first = path;
+                seen
+            }
+            _ => self.conds.entry((key, cond.arg)).or_default(),
+        };
         *seen += 1;
         let fresh = (*seen == 1) as u32;
         let (all, distinct) = self.paths.entry(key).or_default();
         *all += 1;
         *distinct += fresh;
+    }
+
+    fn seen(&self, path: PathId, cond: Cond, key: u32) -> u32 {
+        match self.exact.get(cond.arg as usize) {
+            Some((first, seen)) if class(cond.op) == 0 && *first == path => *seen,
+            _ => *self.conds.get(&(key, cond.arg)).unwrap_or(&1),
+        }
     }
 
     fn count_groups(&mut self, groups: &[Vec<super::record::Branch>], records: &Records) {
@@ -82,10 +107,16 @@ impl Census {
     }
 
     /// Estimated share of events that satisfy a condition.
-    fn share(&self, path: PathId, cond: Cond, records: &Records, text_len: &impl Fn(u32) -> usize) -> f64 {
+    fn share(&self, path: PathId, cond: Cond, records: &Records, operands: &Operands, skew: Option<&Skew>) -> f64 {
+        let estimate = self.estimate(path, cond, records, operands);
+        skew.map_or(estimate, |skew| skew.share(path, cond, operands, estimate))
+    }
+
+    /// The same, from the rules alone.
+    fn estimate(&self, path: PathId, cond: Cond, records: &Records, operands: &Operands) -> f64 {
         let known = || {
             let key = path_key(path, cond);
-            let count = *self.conds.get(&(key, cond.arg)).unwrap_or(&1) as f64;
+            let count = self.seen(path, cond, key) as f64;
             let (all, distinct) = *self.paths.get(&key).unwrap_or(&(1, 1));
             0.5 * count / (all as f64 + 1.0) + 0.5 / (distinct as f64 + 1.0)
         };
@@ -94,7 +125,7 @@ impl Census {
             Op::IgnoreCase => known() * 1.1,
             // An affix of one character meets one value in about 16, whatever the rules say.
             Op::Prefix | Op::PrefixIgnoreCase | Op::Suffix | Op::SuffixIgnoreCase => {
-                (known() * 1.2).max(0.5f64.powi(4 * text_len(cond.arg).min(8) as i32)).min(0.9)
+                (known() * 1.2).max(0.5f64.powi(4 * operands.bytes(cond.arg).len().min(8) as i32)).min(0.9)
             }
             Op::Wildcard => (known() * 1.5).max(0.01),
             Op::Range => {
@@ -113,9 +144,9 @@ impl Census {
     }
 
     /// Estimated share of events that satisfy a field.
-    pub fn score(&self, field: &FieldRec, records: &Records, text_len: &impl Fn(u32) -> usize) -> f64 {
+    pub fn score(&self, field: &FieldRec, records: &Records, operands: &Operands, skew: Option<&Skew>) -> f64 {
         let mut sum = 0.0;
-        records.each_cond(field, |cond| sum += self.share(field.path(), cond, records, text_len));
+        records.each_cond(field, |cond| sum += self.share(field.path(), cond, records, operands, skew));
         sum
     }
 }

@@ -103,8 +103,12 @@ impl Segment {
 
 fn items(conjunction: Conjunction) -> Vec<Item> {
     let fields = conjunction.fields.into_iter().map(Item::Field);
-    let groups = conjunction.ors.into_iter().map(|group| Item::Or(group.into_iter().map(items).collect()));
-    fields.chain(groups).collect()
+    fields.chain(groups(conjunction.ors)).collect()
+}
+
+/// `$or` groups as items.
+pub fn groups(ors: Vec<Vec<Conjunction>>) -> Vec<Item> {
+    ors.into_iter().map(|group| Item::Or(group.into_iter().map(items).collect())).collect()
 }
 
 /// The text of an address from its 17 bytes.

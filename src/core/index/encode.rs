@@ -2,8 +2,10 @@
 //! a million rules with the same pattern share one conjunction and cost a few bytes each.
 
 use super::{
+    once::Once,
     operands::{FALSE, NULL, OperandHasher, OperandId, OperandKind, Operands, TRUE},
-    record::{Branch, Cond, ConjId, ConjRec, FieldRec, Form, HAS_OR, MANY_RULES, Op, Records, SHARES_ARRAYS},
+    record::{Branch, Cond, ConjId, ConjRec, FieldRec, Form, HAS_OR, MANY_RULES, Op, Records, SHARES_ARRAYS, Share},
+    segment::need,
 };
 use crate::map::Map;
 use crate::{
@@ -12,11 +14,7 @@ use crate::{
     pattern::tree::{AnythingBut, Field, Matcher, Number, Range, Text, Wildcard},
     value::ip::{Cidr, Ip},
 };
-use foldhash::fast::RandomState;
-use std::{
-    hash::{BuildHasher, Hash},
-    sync::Arc,
-};
+use std::{hash::Hash, sync::Arc};
 
 /// The trie of a rule set under change: copied only when a path or a mark is really new, since snapshots share it.
 pub struct Paths {
@@ -47,6 +45,11 @@ impl Paths {
         }
     }
 
+    /// Adds the paths of another trie; returns by node there the node here.
+    pub fn absorb(&mut self, other: &PathTrie) -> Vec<PathId> {
+        self.trie.knows(other).unwrap_or_else(|| Arc::make_mut(&mut self.trie).absorb(other))
+    }
+
     fn share(&mut self, id: PathId) {
         if !self.trie.is_shared(id) {
             Arc::make_mut(&mut self.trie).set_shared(id);
@@ -60,18 +63,29 @@ pub struct Encoder {
     pub operands: Operands,
     /// What was written.
     pub records: Records,
-    ranges: Map<Range, u32>,
-    wildcards: Map<Wildcard, u32>,
-    cidrs: Map<Cidr, u32>,
-    /// Hash of a list's content to its places.
-    lists: Map<u64, Vec<u32>>,
-    /// Hash of a list of conditions to its places.
-    cond_lists: Map<u64, Vec<u32>>,
-    /// Hash of a conjunction's fields to the conjunctions.
-    conjs: Map<u64, Vec<ConjId>>,
+    /// By content, the numbers or places in `records`; so are the tables below.
+    ranges: Once,
+    wildcards: Once,
+    cidrs: Once,
+    lists: Once,
+    cond_lists: Once,
+    conjs: Once,
     /// Rules of conjunctions that more than one rule has.
     shared: Map<ConjId, Vec<u32>>,
-    state: RandomState,
+    /// By path: what has to be known about its values (`segment::need`).
+    needs: Vec<u8>,
+    /// The fields of the conjunction at hand.
+    fields: Vec<FieldRec>,
+}
+
+/// What an encoder wrote.
+pub struct Encoded {
+    /// Texts, numbers, addresses.
+    pub operands: Operands,
+    /// The records.
+    pub records: Records,
+    /// By path: what verification has to know about its values.
+    pub needs: Vec<u8>,
 }
 
 impl Encoder {
@@ -80,61 +94,113 @@ impl Encoder {
         Self {
             operands: Operands::new(hasher),
             records: Records::default(),
-            ranges: Map::default(),
-            wildcards: Map::default(),
-            cidrs: Map::default(),
-            lists: Map::default(),
-            cond_lists: Map::default(),
-            conjs: Map::default(),
+            ranges: Once::default(),
+            wildcards: Once::default(),
+            cidrs: Once::default(),
+            lists: Once::default(),
+            cond_lists: Once::default(),
+            conjs: Once::default(),
             shared: Map::default(),
-            state: RandomState::default(),
+            needs: Vec::new(),
+            fields: Vec::new(),
         }
+    }
+
+    /// Makes room for so many conjunctions.
+    pub fn reserve(&mut self, conjs: usize) {
+        self.conjs.reserve(conjs);
+        self.records.conjs.reserve(conjs);
+        self.records.fields.reserve(3 * conjs);
     }
 
     /// Writes a conjunction of rule `rule`, or finds the equal one; adds its paths to the paths.
     pub fn conjunction(&mut self, conjunction: &Conjunction, rule: u32, paths: &mut Paths) -> ConjId {
-        let mut fields: Vec<FieldRec> = conjunction.fields.iter().map(|f| self.field(f, paths)).collect();
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        fields.extend(conjunction.fields.iter().map(|f| self.field(f, paths)));
         fields.sort_unstable_by_key(FieldRec::path);
-        if conjunction.ors.is_empty() {
-            let hash = self.state.hash_one(&fields);
-            let known = self.conjs.get(&hash).into_iter().flatten().copied();
-            let equal = known.into_iter().find(|c| self.records.fields_of(&self.records.conjs[*c as usize]) == fields);
-            if let Some(conj) = equal {
-                let first = self.records.conjs[conj as usize].rules;
-                let rules = self.shared.entry(conj).or_insert_with(|| vec![first]);
-                // The same conjunction twice in one rule counts once.
-                if rules.last() != Some(&rule) {
-                    rules.push(rule);
-                }
-                return conj;
-            }
-            self.conjs.entry(hash).or_default().push(self.records.conjs.len() as ConjId);
-        }
-        let mut ids: Vec<PathId> = fields.iter().map(FieldRec::path).collect();
-        let mut flags = 0;
-        let mut groups = 0;
-        if !conjunction.ors.is_empty() {
-            flags |= HAS_OR;
-            let encoded: Vec<Vec<Branch>> = conjunction.ors.iter().map(|group| self.group(group, paths)).collect();
-            self.gather_paths(&encoded, &mut ids);
-            groups = self.records.groups.len() as u32;
-            self.records.groups.push(encoded);
-        }
-        flags |= mark_shared(ids, paths);
-        let start = self.records.fields.len() as u32;
-        let field_count = fields.len() as u16;
-        self.records.fields.append(&mut fields);
-        self.records.conjs.push(ConjRec { fields: start, field_count, flags, groups, rules: rule });
-        self.records.conjs.len() as ConjId - 1
+        let known = if conjunction.ors.is_empty() { self.known(&fields, rule) } else { None };
+        let conj = known.unwrap_or_else(|| {
+            let mut ids: Vec<PathId> = fields.iter().map(FieldRec::path).collect();
+            let groups: Vec<Vec<Branch>> = conjunction.ors.iter().map(|group| self.group(group, paths)).collect();
+            gather_paths(&groups, &self.records, &mut ids);
+            let flags = mark_shared(ids, paths);
+            self.add(&fields, groups, flags, rule)
+        });
+        self.fields = fields;
+        conj
     }
 
-    /// Writes the rule lists of shared conjunctions and gives everything back.
-    pub fn finish(mut self) -> (Operands, Records) {
+    /// The conjunction without `$or` that has these fields, if there is one: it is the rule's from now on.
+    pub(super) fn known(&mut self, fields: &[FieldRec], rule: u32) -> Option<ConjId> {
+        let records = &self.records;
+        let conj = self.conjs.find(fields, |conj| records.fields_of(&records.conjs[conj as usize]) == fields)?;
+        self.attach(conj, rule);
+        Some(conj)
+    }
+
+    /// Gives a conjunction that is there to one more rule.
+    pub(super) fn attach(&mut self, conj: ConjId, rule: u32) {
+        let first = self.records.conjs[conj as usize].rules;
+        let rules = self.shared.entry(conj).or_insert_with(|| vec![first]);
+        // The same conjunction twice in one rule counts once.
+        if rules.last() != Some(&rule) {
+            rules.push(rule);
+        }
+    }
+
+    /// Writes a conjunction that is not there; `flags` says whether it shares arrays.
+    pub(super) fn add(&mut self, fields: &[FieldRec], groups: Vec<Vec<Branch>>, mut flags: u8, rule: u32) -> ConjId {
+        let records = &mut self.records;
+        let (start, field_count) = (records.fields.len() as u32, fields.len() as u16);
+        records.fields.extend_from_slice(fields);
+        let conj = records.conjs.len() as ConjId;
+        let mut group_at = 0;
+        if !groups.is_empty() {
+            flags |= HAS_OR;
+            group_at = records.groups.len() as u32;
+            records.groups.push(groups);
+        }
+        records.conjs.push(ConjRec { fields: start, field_count, flags, share: Share::default(), groups: group_at, rules: rule });
+        if flags & HAS_OR == 0 {
+            self.conjs.insert(fields, conj);
+        }
+        conj
+    }
+
+    /// Gives rule n the number `numbers[n]`.
+    pub fn renumber(&mut self, numbers: &[u32]) {
+        self.records.conjs.iter_mut().for_each(|conj| conj.rules = numbers[conj.rules as usize]);
+        self.shared.values_mut().flatten().for_each(|rule| *rule = numbers[*rule as usize]);
+    }
+
+    /// Gives path n the number `paths[n]`. Nothing may be written afterwards.
+    pub fn map_paths(&mut self, paths: &[PathId]) {
+        let records = &mut self.records;
+        records.fields.iter_mut().for_each(|field| *field = FieldRec::new(paths[field.path() as usize], field.form()));
+        for conj in &records.conjs {
+            let start = conj.fields as usize;
+            records.fields[start..start + conj.field_count as usize].sort_unstable_by_key(FieldRec::path);
+        }
+        let needs = std::mem::take(&mut self.needs);
+        needs.iter().zip(paths).for_each(|(bits, path)| self.need(*path, *bits));
+    }
+
+    /// Notes what has to be known about a path's values.
+    pub(super) fn need(&mut self, path: PathId, bits: u8) {
+        if self.needs.len() <= path as usize {
+            self.needs.resize(path as usize + 1, 0);
+        }
+        self.needs[path as usize] |= bits;
+    }
+
+    /// Writes the rule lists of shared conjunctions and gives everything back; `paths` is the number of all paths.
+    pub fn finish(mut self, paths: usize) -> Encoded {
         for (conj, mut rules) in std::mem::take(&mut self.shared) {
             rules.sort_unstable();
             rules.dedup();
             if rules.len() > 1 {
-                let at = self.list(rules);
+                let at = self.list(&rules);
                 let rec = &mut self.records.conjs[conj as usize];
                 rec.rules = at;
                 rec.flags |= MANY_RULES;
@@ -145,19 +211,20 @@ impl Encoder {
         records.fields.shrink_to_fit();
         records.conds.shrink_to_fit();
         records.lists.shrink_to_fit();
-        (self.operands, self.records)
+        self.needs.resize(paths, 0);
+        Encoded { operands: self.operands, records: self.records, needs: self.needs }
     }
 
     /// A list of numbers, kept once; returns its place.
-    pub fn list(&mut self, members: Vec<u32>) -> u32 {
-        let hash = self.state.hash_one(&members);
-        if let Some(at) = self.lists.get(&hash).into_iter().flatten().copied().find(|at| self.records.list(*at) == members) {
+    pub fn list(&mut self, members: &[u32]) -> u32 {
+        let records = &mut self.records;
+        if let Some(at) = self.lists.find(members, |at| records.list(at) == members) {
             return at;
         }
-        let at = self.records.lists.len() as u32;
-        self.records.lists.push(members.len() as u32);
-        self.records.lists.extend(members);
-        self.lists.entry(hash).or_default().push(at);
+        let at = records.lists.len() as u32;
+        records.lists.push(members.len() as u32);
+        records.lists.extend_from_slice(members);
+        self.lists.insert(members, at);
         at
     }
 
@@ -165,47 +232,55 @@ impl Encoder {
         group
             .iter()
             .map(|alternative| {
-                let mut fields: Vec<FieldRec> = alternative.fields.iter().map(|f| self.field(f, paths)).collect();
+                let fields: Vec<FieldRec> = alternative.fields.iter().map(|f| self.field(f, paths)).collect();
                 let groups = alternative.ors.iter().map(|g| self.group(g, paths)).collect();
-                let start = self.records.fields.len() as u32;
-                let count = fields.len() as u32;
-                self.records.fields.append(&mut fields);
-                Branch { fields: (start, count), groups }
+                self.branch(&fields, groups)
             })
             .collect()
     }
 
-    fn gather_paths(&self, groups: &[Vec<Branch>], ids: &mut Vec<PathId>) {
-        for branch in groups.iter().flatten() {
-            ids.extend(self.records.branch_fields(branch).iter().map(FieldRec::path));
-            self.gather_paths(&branch.groups, ids);
-        }
+    /// Writes an alternative.
+    pub(super) fn branch(&mut self, fields: &[FieldRec], groups: Vec<Vec<Branch>>) -> Branch {
+        let start = self.records.fields.len() as u32;
+        self.records.fields.extend_from_slice(fields);
+        Branch { fields: (start, fields.len() as u32), groups }
     }
 
     fn field(&mut self, field: &Field, paths: &mut Paths) -> FieldRec {
         let path = paths.want(&field.path);
+        if let [one] = &field.matchers[..] {
+            let cond = self.cond(one);
+            self.need(path, need_of(cond, &self.operands, &self.records));
+            return FieldRec::new(path, Form::One(cond));
+        }
         let mut conds: Vec<Cond> = field.matchers.iter().map(|m| self.cond(m)).collect();
-        conds.sort_unstable();
-        conds.dedup();
-        let form = if conds.len() == 1 {
-            Form::One(conds[0])
-        } else if conds.iter().all(|c| c.op == Op::Exact) {
-            Form::AnyExact(self.list(conds.iter().map(|c| c.arg).collect()))
-        } else {
-            Form::Any(self.conds(conds))
-        };
-        FieldRec::new(path, form)
+        let needs = conds.iter().fold(0, |bits, cond| bits | need_of(*cond, &self.operands, &self.records));
+        self.need(path, needs);
+        FieldRec::new(path, self.form(&mut conds))
     }
 
-    fn conds(&mut self, conds: Vec<Cond>) -> u32 {
-        let hash = self.state.hash_one(&conds);
-        if let Some(at) = self.cond_lists.get(&hash).into_iter().flatten().copied().find(|at| self.records.any(*at) == conds) {
+    /// How these conditions are stored; sorts them.
+    pub(super) fn form(&mut self, conds: &mut Vec<Cond>) -> Form {
+        conds.sort_unstable();
+        conds.dedup();
+        if conds.len() == 1 {
+            Form::One(conds[0])
+        } else if conds.iter().all(|c| c.op == Op::Exact) {
+            Form::AnyExact(self.list(&conds.iter().map(|c| c.arg).collect::<Vec<_>>()))
+        } else {
+            Form::Any(self.conds(conds))
+        }
+    }
+
+    fn conds(&mut self, conds: &[Cond]) -> u32 {
+        let records = &mut self.records;
+        if let Some(at) = self.cond_lists.find(conds, |at| records.any(at) == conds) {
             return at;
         }
-        let at = self.records.conds.len() as u32;
-        self.records.conds.push(Cond { op: Op::Exact, arg: conds.len() as u32 });
-        self.records.conds.extend(conds);
-        self.cond_lists.entry(hash).or_default().push(at);
+        let at = records.conds.len() as u32;
+        records.conds.push(Cond { op: Op::Exact, arg: conds.len() as u32 });
+        records.conds.extend_from_slice(conds);
+        self.cond_lists.insert(conds, at);
         at
     }
 
@@ -232,8 +307,8 @@ impl Encoder {
                 [start, text] if start.is_empty() => (Op::Suffix, self.text(text)),
                 _ => (Op::Wildcard, self.wildcard(wildcard)),
             },
-            Matcher::Numeric(range) => (Op::Range, numbered(&mut self.ranges, &mut self.records.ranges, range)),
-            Matcher::Cidr(cidr) => (Op::Cidr, numbered(&mut self.cidrs, &mut self.records.cidrs, cidr)),
+            Matcher::Numeric(range) => (Op::Range, self.range(range)),
+            Matcher::Cidr(cidr) => (Op::Cidr, self.cidr(cidr)),
             Matcher::Exists(true) => (Op::Present, 0),
             Matcher::Exists(false) => (Op::Absent, 0),
             Matcher::AnythingBut(anything_but) => self.anything_but(anything_but),
@@ -254,7 +329,7 @@ impl Encoder {
         };
         members.sort_unstable();
         members.dedup();
-        (op, self.list(members))
+        (op, self.list(&members))
     }
 
     fn text(&mut self, text: &Text) -> OperandId {
@@ -268,19 +343,49 @@ impl Encoder {
         }
     }
 
-    fn wildcard(&mut self, wildcard: &Wildcard) -> u32 {
+    pub(super) fn wildcard(&mut self, wildcard: &Wildcard) -> u32 {
         numbered(&mut self.wildcards, &mut self.records.wildcards, wildcard)
+    }
+
+    pub(super) fn range(&mut self, range: &Range) -> u32 {
+        numbered(&mut self.ranges, &mut self.records.ranges, range)
+    }
+
+    pub(super) fn cidr(&mut self, cidr: &Cidr) -> u32 {
+        numbered(&mut self.cidrs, &mut self.records.cidrs, cidr)
     }
 }
 
-fn numbered<T: Clone + Eq + Hash>(known: &mut Map<T, u32>, list: &mut Vec<T>, item: &T) -> u32 {
-    if let Some(n) = known.get(item) {
-        return *n;
+fn numbered<T: Clone + Eq + Hash>(known: &mut Once, list: &mut Vec<T>, item: &T) -> u32 {
+    known.find(item, |n| list[n as usize] == *item).unwrap_or_else(|| {
+        let n = list.len() as u32;
+        list.push(item.clone());
+        known.insert(item, n);
+        n
+    })
+}
+
+fn gather_paths(groups: &[Vec<Branch>], records: &Records, ids: &mut Vec<PathId>) {
+    for branch in groups.iter().flatten() {
+        ids.extend(records.branch_fields(branch).iter().map(FieldRec::path));
+        gather_paths(&branch.groups, records, ids);
     }
-    list.push(item.clone());
-    let n = list.len() as u32 - 1;
-    known.insert(item.clone(), n);
-    n
+}
+
+/// What has to be known about a value to ask a condition.
+pub(super) fn need_of(cond: Cond, operands: &Operands, records: &Records) -> u8 {
+    let exact = |arg: u32| match operands.kind(arg) {
+        OperandKind::Number | OperandKind::NumberText => need::NUMBER,
+        OperandKind::String => need::STRING,
+        _ => 0,
+    };
+    match cond.op {
+        Op::Exact => exact(cond.arg),
+        Op::NotExact => records.list(cond.arg).iter().fold(0, |bits, arg| bits | exact(*arg)),
+        Op::Range => need::NUMBER,
+        Op::Ip | Op::Cidr => need::IP,
+        _ => 0,
+    }
 }
 
 /// Marks every node of the trie at or below which a conjunction with these paths has two of them or more: there the

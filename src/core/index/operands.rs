@@ -67,7 +67,7 @@ pub struct Operands {
     /// Kind byte and bytes of operand i: `arena[starts[i]..starts[i + 1]]`.
     arena: Vec<u8>,
     starts: Vec<u32>,
-    /// Open addressing: (upper half of the hash, operand), `NONE` = empty.
+    /// Open addressing by the upper half of the hash: (that half, operand), `NONE` = empty. So growing reads nothing else.
     slots: Vec<(u32, OperandId)>,
     number_texts: bool,
 }
@@ -124,7 +124,7 @@ impl Operands {
     #[inline]
     pub fn find(&self, hash: u64, kind: OperandKind, bytes: &[u8]) -> OperandId {
         let (mask, tag) = (self.slots.len() - 1, (hash >> 32) as u32);
-        let mut i = hash as usize & mask;
+        let mut i = tag as usize & mask;
         loop {
             let (t, id) = self.slots[i];
             if id == NONE {
@@ -155,25 +155,16 @@ impl Operands {
         self.arena.push(kind as u8);
         self.arena.extend_from_slice(bytes);
         self.starts.push(self.arena.len() as u32);
-        self.place(hash, id);
+        place(&mut self.slots, (hash >> 32) as u32, id);
         id
     }
 
-    fn place(&mut self, hash: u64, id: OperandId) {
-        let mask = self.slots.len() - 1;
-        let mut i = hash as usize & mask;
-        while self.slots[i].1 != NONE {
-            i = (i + 1) & mask;
-        }
-        self.slots[i] = ((hash >> 32) as u32, id);
-    }
-
     fn grow(&mut self) {
-        self.slots = vec![(0, NONE); self.slots.len() * 2];
-        for id in 0..self.len() as OperandId {
-            let hash = self.hasher.hash(self.kind(id), self.bytes(id));
-            self.place(hash, id);
+        let mut slots = vec![(0, NONE); self.slots.len() * 2];
+        for (tag, id) in self.slots.iter().filter(|(_, id)| *id != NONE) {
+            place(&mut slots, *tag, *id);
         }
+        self.slots = slots;
     }
 
     /// Gives back what growth reserved.
@@ -186,4 +177,13 @@ impl Operands {
     pub fn size_bytes(&self) -> usize {
         self.arena.capacity() + self.starts.capacity() * 4 + self.slots.capacity() * 8
     }
+}
+
+fn place(slots: &mut [(u32, OperandId)], tag: u32, id: OperandId) {
+    let mask = slots.len() - 1;
+    let mut i = tag as usize & mask;
+    while slots[i].1 != NONE {
+        i = (i + 1) & mask;
+    }
+    slots[i] = (tag, id);
 }

@@ -134,6 +134,9 @@ pub enum Form {
 /// Most paths a rule set can have: a field keeps its path in 24 bits.
 pub const MAX_PATHS: usize = 1 << 24;
 
+const NOTHING: u32 = u32::MAX;
+const GROUPS: u32 = u32::MAX - 1;
+
 const FORM_ANY_EXACT: u32 = 0xfe;
 const FORM_ANY: u32 = 0xff;
 
@@ -188,10 +191,39 @@ pub struct ConjRec {
     pub field_count: u16,
     /// `SHARES_ARRAYS`, `HAS_OR`, `MANY_RULES`.
     pub flags: u8,
-    /// First group in `Records::groups`, when `HAS_OR`.
+    /// Estimated share of events for which it is a candidate; see `Share`.
+    pub share: Share,
+    /// Its groups in `Records::groups`, when `HAS_OR`; else the field by which it is found, see `Records::access_of`.
     pub groups: u32,
     /// The rule, or a place in `Records::lists` when `MANY_RULES`.
     pub rules: u32,
+}
+
+/// How a conjunction is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// By the conditions of its field of this index.
+    Field(u32),
+    /// By one field of each alternative of one of its `$or` groups.
+    Groups,
+    /// By nothing: every event has it as a candidate.
+    Nothing,
+}
+
+/// A share of events, 2 to the power of minus an eighth of this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share(u8);
+
+impl Share {
+    /// The nearest share.
+    pub fn new(share: f64) -> Self {
+        Self((-8.0 * share.log2()).clamp(0.0, 255.0) as u8)
+    }
+
+    /// The share, at most 1.
+    pub fn get(self) -> f64 {
+        (f64::from(self.0) / -8.0).exp2()
+    }
 }
 
 /// One `$or` group or one alternative of it, as a tree in a flat array.
@@ -216,6 +248,8 @@ pub struct Records {
     pub lists: Vec<u32>,
     /// `$or` groups of conjunctions.
     pub groups: Vec<Vec<Vec<Branch>>>,
+    /// How conjunctions that have groups are found, as `access_of` says; in the order of `groups`.
+    pub groups_access: Vec<u32>,
     /// Ranges, each once.
     pub ranges: Vec<Range>,
     /// Wildcards, each once.
@@ -235,6 +269,31 @@ impl Records {
     #[inline]
     pub fn branch_fields(&self, branch: &Branch) -> &[FieldRec] {
         &self.fields[branch.fields.0 as usize..(branch.fields.0 + branch.fields.1) as usize]
+    }
+
+    /// How a conjunction is found.
+    pub fn access_of(&self, conj: &ConjRec) -> Access {
+        match if conj.flags & HAS_OR != 0 { self.groups_access[conj.groups as usize] } else { conj.groups } {
+            NOTHING => Access::Nothing,
+            GROUPS => Access::Groups,
+            field => Access::Field(field),
+        }
+    }
+
+    /// Notes how a conjunction is found.
+    pub fn set_access(&mut self, conj: ConjId, access: Access) {
+        let code = match access {
+            Access::Nothing => NOTHING,
+            Access::Groups => GROUPS,
+            Access::Field(field) => field,
+        };
+        let rec = &mut self.conjs[conj as usize];
+        if rec.flags & HAS_OR == 0 {
+            rec.groups = code;
+        } else {
+            self.groups_access.resize(self.groups.len(), NOTHING);
+            self.groups_access[rec.groups as usize] = code;
+        }
     }
 
     /// The `$or` groups of a conjunction.
@@ -303,7 +362,7 @@ impl Records {
             + self.fields.capacity() * size_of::<FieldRec>()
             + self.conds.capacity() * size_of::<Cond>()
             + self.lists.capacity() * 4
-            + self.groups.iter().map(|g| branches(g) + 24).sum::<usize>()
+            + self.groups.iter().map(|g| branches(g) + 28).sum::<usize>()
             + self.ranges.capacity() * 16
             + self.cidrs.capacity() * size_of::<Cidr>()
             + self.wildcards.iter().map(|w| 24 + w.pieces.iter().map(|p| p.len() + 16).sum::<usize>()).sum::<usize>()

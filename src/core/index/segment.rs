@@ -120,6 +120,8 @@ pub struct Segment {
     pub long_lists: Map<(Op, u32), ListIndex>,
     /// Patterns of the few rules that were expanded into several conjunctions.
     pub sources: Map<u32, Pattern>,
+    /// Memory in bytes.
+    pub bytes: usize,
 }
 
 impl Segment {
@@ -127,6 +129,11 @@ impl Segment {
     #[inline]
     pub fn alive(&self, rule: u32, version: u32) -> bool {
         self.died[rule as usize].load(Ordering::Relaxed) > version
+    }
+
+    /// The rule of a key.
+    pub fn rule_of(&self, key: u64) -> Option<u32> {
+        self.rules.binary_search_by_key(&key, |rec| rec.key).ok().map(|rule| rule as u32)
     }
 
     /// What has to be known about a path's values.
@@ -155,7 +162,7 @@ impl Segment {
         }
     }
 
-    /// Memory in bytes.
+    /// Memory in bytes. COST: linear; `bytes` keeps it.
     pub fn size_bytes(&self) -> usize {
         self.operands.size_bytes()
             + self.records.size_bytes()

@@ -36,6 +36,8 @@ pub struct Hits<'a> {
     pub first_only: bool,
     /// Steps that array checks may still take.
     pub steps: usize,
+    /// By conjunction, how often it was a candidate; for reports only.
+    pub candidates: Option<&'a mut [u32]>,
 }
 
 impl Hits<'_> {
@@ -235,6 +237,9 @@ impl Event<'_> {
         self.segment.each_of_run(start, |conj| {
             if verdict.is_err() || hits.enough() {
                 return;
+            }
+            if let Some(candidates) = &mut hits.candidates {
+                candidates[conj as usize] += 1;
             }
             match self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps) {
                 Ok(true) => {

@@ -79,6 +79,37 @@ impl PathTrie {
         })
     }
 
+    /// Adds the paths and marks of another trie; returns by node there the node here.
+    pub fn absorb(&mut self, other: &Self) -> Vec<PathId> {
+        let mut here = vec![super::ROOT; other.len()];
+        for id in 1..other.len() as PathId {
+            // A node stands after the node above it.
+            let (parent, segment) = (here[other.parent(id) as usize], other.segment(id));
+            let node = self.child(parent, segment).unwrap_or_else(|| self.add(parent, segment));
+            if other.is_wanted(id) {
+                self.set_wanted(node);
+            }
+            if other.is_shared(id) {
+                self.set_shared(node);
+            }
+            here[id as usize] = node;
+        }
+        here
+    }
+
+    /// Whether `absorb` of another trie would change nothing; then the nodes as it would return them.
+    pub fn knows(&self, other: &Self) -> Option<Vec<PathId>> {
+        let mut here = vec![super::ROOT; other.len()];
+        for id in 1..other.len() as PathId {
+            let node = self.child(here[other.parent(id) as usize], other.segment(id))?;
+            if other.is_wanted(id) > self.is_wanted(node) || other.is_shared(id) > self.is_shared(node) {
+                return None;
+            }
+            here[id as usize] = node;
+        }
+        Some(here)
+    }
+
     /// The node of a joined path, if there is one.
     pub fn find(&self, joined: &[u8]) -> Option<PathId> {
         joined.split(|b| *b == b'.').try_fold(super::ROOT, |node, segment| self.child(node, segment))
@@ -321,6 +352,29 @@ mod tests {
         t.set_wanted(ab);
         t.set_shared(a);
         assert!(t.is_wanted(ab) && !t.is_wanted(a) && t.is_shared(a) && !t.is_shared(ab) && t.is_inner(a) && !t.is_inner(ab));
+    }
+
+    #[test]
+    fn absorbing_is_interning() {
+        let (mut a, mut b) = (PathTrie::new(), PathTrie::new());
+        for name in ["x", "detail.a", "detail.b.c"] {
+            let id = a.intern(name.as_bytes());
+            a.set_wanted(id);
+        }
+        for name in ["detail.b", "y.z", "detail.a", "", "a..b"] {
+            let id = b.intern(name.as_bytes());
+            b.set_wanted(id);
+        }
+        b.set_shared(b.find(b"detail").unwrap());
+        assert_eq!(a.knows(&b), None);
+        let here = a.absorb(&b);
+        for id in 1..b.len() as PathId {
+            let there = here[id as usize];
+            assert_eq!(a.find(&b.name(id)), Some(there));
+            assert!(a.is_wanted(there) >= b.is_wanted(id) && a.is_shared(there) >= b.is_shared(id) && a.is_inner(there) >= b.is_inner(id));
+        }
+        assert!(a.is_wanted(a.find(b"detail.b.c").unwrap()) && !a.is_wanted(a.find(b"y").unwrap()));
+        assert_eq!(a.knows(&b), Some(here));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::{
     RuleId,
+    ruleset::processors,
     snapshot::{Scratch, Snapshot},
 };
 use crate::{
@@ -47,6 +48,13 @@ pub struct Counts {
     pub errors: Vec<LineError>,
 }
 
+/// No rule matches the line.
+pub const NO_MATCH: u8 = 0;
+/// Some rule matches it.
+pub const MATCH: u8 = 1;
+/// It is no event.
+pub const NO_EVENT: u8 = 255;
+
 /// Size of a piece: large enough to make taking one cheap, small enough to divide the work evenly.
 const PIECE: usize = 256 << 10;
 
@@ -77,6 +85,18 @@ impl Snapshot {
             all.rules.extend(part.rules);
         }
         all
+    }
+
+    /// Says of every line whether any rule matches it: `NO_MATCH`, `MATCH` or `NO_EVENT`.
+    pub fn any_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Vec<u8> {
+        let parts = run(buffer, threads, |piece, _, scratch| {
+            let answer = |(_, line)| match self.match_any(line, level, scratch) {
+                Ok(any) => any as u8,
+                Err(_) => NO_EVENT,
+            };
+            lines::lines(piece).map(answer).collect::<Vec<u8>>()
+        });
+        parts.concat()
     }
 
     /// Counts the matches of every line, building no lists.
@@ -113,10 +133,7 @@ fn add(counts: &mut Vec<u64>, more: impl Iterator<Item = (RuleId, u64)>) {
 
 /// Runs `work` over the pieces of the buffer (with each piece's place) and returns the results in order.
 fn run<T: Send>(buffer: &[u8], threads: usize, work: impl Fn(&[u8], usize, &mut Scratch) -> T + Sync) -> Vec<T> {
-    let threads = match threads {
-        0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
-        n => n,
-    };
+    let threads = processors(threads);
     let pieces = cut(buffer);
     if threads == 1 || pieces.len() < 2 {
         let mut scratch = Scratch::default();

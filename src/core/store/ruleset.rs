@@ -1,36 +1,44 @@
-//! The writing side: changes are applied as one, merges keep the number of segments small, numbers of rules are given
-//! back once no reader can name them.
+//! The rule set: changes are applied as one and published without a lock on the match path; long merges go to a
+//! background thread, so that no change waits for one.
+//!
+//! The background thread lives as long as there is something to merge. It holds the rule set only for the moment in
+//! which it enters a result: a set that is dropped meanwhile is gone at once, and a process that ends waits for nobody.
+//! After a fork the child begins with the last published state (see `process`).
 
 use super::{
     RuleId,
-    build::{RuleSource, build, living},
+    draft::{Draft, merge},
+    process::{Owned, PerProcess},
+    read::{self, Refused},
     snapshot::Snapshot,
+    writer::{Due, Task, Writer},
 };
 use crate::{
     index::{
-        encode::Paths,
         operands::OperandHasher,
         record::MAX_PATHS,
         segment::{ALIVE, Segment},
+        skew::Skew,
     },
     limits::EventLimits,
-    map::Map,
+    map::{Map, Set},
     path::PathTrie,
     pattern::tree::Pattern,
+    walk::Validation,
 };
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::{
-    collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    thread,
 };
 
-/// A segment is merged with its neighbour unless that is more than this many times larger.
-const GROWTH: usize = 8;
-/// A segment is rebuilt when more than one in this many of its rules is dead.
-const DEAD_SHARE: usize = 4;
 /// Versions and places in the order are 32 bits; before they run out everything is rebuilt and counted anew.
 const LAST_NUMBER: u32 = ALIVE - 2;
+/// So many rules are placed by more than one thread.
+const MANY: usize = 16_384;
+/// Turns that a background thread leaves to readers of what it replaced, so that it drops it and none of them.
+const TURNS: usize = 1000;
 
 /// A rule to be put.
 pub struct Put {
@@ -76,271 +84,320 @@ impl fmt::Display for CapacityError {
 
 impl std::error::Error for CapacityError {}
 
-/// Where a living rule is.
-#[derive(Clone, Copy)]
-struct Location {
-    /// Serial number of the segment.
-    segment: u32,
-    rule: u32,
+/// What merges have cost so far, in rules rebuilt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Within changes.
+    pub at_once: u64,
+    /// Most within one change.
+    pub most_at_once: u64,
+    /// In the background.
+    pub in_background: u64,
 }
 
-struct Numbered {
-    serial: u32,
-    segment: Arc<Segment>,
-    dead: usize,
-}
-
-struct Writer {
-    segments: Vec<Numbered>,
-    next_serial: u32,
-    next_order: u32,
-    /// By rule number; `None` = free or not yet released.
-    locations: Vec<Option<Location>>,
-    free: Vec<RuleId>,
-    /// Removed rules with the version at which they died, oldest first.
-    retired: VecDeque<(u64, RuleId)>,
-    /// Published snapshots that may still be read, oldest first, by generation.
-    published: VecDeque<(u64, Weak<Snapshot>)>,
-    version: u32,
-    generation: u64,
+/// The writing side: the books, and a bell for those who wait for merges.
+#[derive(Default)]
+struct Desk {
+    writer: Mutex<Writer>,
+    merged: Condvar,
 }
 
 /// A live set of rules. Shared between threads; readers never wait.
 pub struct RuleSet {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     current: ArcSwap<Snapshot>,
-    writer: Mutex<Writer>,
+    desk: PerProcess<Desk>,
     hasher: OperandHasher,
-    limits: EventLimits,
+    /// What is known of events, if a sample was counted.
+    skew: ArcSwapOption<Skew>,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        // A writer that panicked left the last published state, which is whole.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl RuleSet {
     /// An empty set.
     pub fn new(limits: EventLimits) -> Self {
         let hasher = OperandHasher::default();
-        let first = Snapshot::new(vec![], Arc::new(PathTrie::new()), 0, 0, hasher.clone(), limits);
-        Self {
-            current: ArcSwap::from_pointee(first),
-            writer: Mutex::new(Writer {
-                segments: vec![],
-                next_serial: 0,
-                next_order: 0,
-                locations: vec![],
-                free: vec![],
-                retired: VecDeque::new(),
-                published: VecDeque::new(),
-                version: 0,
-                generation: 0,
-            }),
-            hasher,
-            limits,
-        }
+        let current = ArcSwap::from_pointee(Snapshot::empty(hasher.clone(), limits));
+        Self { shared: Arc::new(Shared { current, desk: PerProcess::new(Desk::default()), hasher, skew: ArcSwapOption::empty() }) }
     }
 
     /// The current snapshot, to keep.
     pub fn load(&self) -> Arc<Snapshot> {
-        self.current.load_full()
+        self.shared.current.load_full()
     }
 
     /// The current snapshot, for the length of a call; cheaper than `load`.
     #[inline]
     pub fn guard(&self) -> arc_swap::Guard<Arc<Snapshot>> {
-        self.current.load()
+        self.shared.current.load()
+    }
+
+    /// The pattern of a living rule (equal in meaning to what was put). COST: its own size, and a search by number.
+    pub fn pattern(&self, rule: RuleId) -> Option<Pattern> {
+        let (key, snapshot) = {
+            let desk = self.shared.desk();
+            let writer = desk.lock();
+            (writer.key(rule)?, self.load())
+        };
+        snapshot.pattern(key)
     }
 
     /// Applies a change as one: a reader sees all of it or nothing. Writers wait for one another; readers never wait.
     ///
     /// Removing or replacing a number that names no rule is ignored: it was removed before.
+    /// COST: what is put, and at times the rebuilding of up to `AT_ONCE` rules more; whatever is longer is left to a
+    /// background thread.
     pub fn apply(&self, change: Change) -> Result<Applied, CapacityError> {
-        // A writer that panicked left the last published state, which is whole.
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer = &mut *writer;
-        let mut paths = Paths::new(self.current.load().trie().clone());
-        let names: usize = change.put.iter().map(|p| count_segments(&p.pattern)).sum();
-        if paths.trie().len() + names > MAX_PATHS && paths.trie().len() + count_new_paths(&change.put, paths.trie()) > MAX_PATHS {
-            return Err(CapacityError::TooManyPaths);
+        let shared = &self.shared;
+        let desk = shared.desk();
+        let mut writer = desk.lock();
+        let mut draft = Draft::new(shared.hasher.clone(), shared.current.load().trie().clone());
+        draft.has_room_for(change.put.iter().map(|put| &put.pattern))?;
+        // A rule replaced twice in one change: the last pattern counts.
+        let mut last: Map<RuleId, usize> = Map::default();
+        let gone: Set<RuleId> = if change.put.is_empty() { Set::default() } else { change.remove.iter().copied().collect() };
+        let living = |id: &RuleId| writer.key(*id).is_some() && !gone.contains(id);
+        let replaces: Vec<Option<RuleId>> = change.put.iter().map(|put| put.replaces.filter(living)).collect();
+        replaces.iter().enumerate().for_each(|(at, id)| last.extend(id.map(|id| (id, at))));
+        let counts = |at: usize| replaces[at].is_none_or(|id| last[&id] == at);
+        for (at, put) in change.put.into_iter().enumerate() {
+            if counts(at) {
+                draft.push(put.pattern);
+            }
         }
-        if writer.version >= LAST_NUMBER || writer.next_order as usize + change.put.len() >= LAST_NUMBER as usize {
-            writer.renumber(&self.hasher, &mut paths);
+        let kept: Vec<Option<RuleId>> = (0..replaces.len()).filter(|at| counts(*at)).map(|at| replaces[at]).collect();
+        let mut applied = shared.enter_change(&desk, &mut writer, change.remove, &kept, draft);
+        // Back to one number for each put.
+        let mut new = applied.ids.into_iter();
+        let ids = replaces.iter().enumerate().map(|(at, id)| if counts(at) { new.next() } else { *id });
+        applied.ids = ids.map(|id| id.expect("a number for each rule")).collect();
+        Ok(applied)
+    }
+
+    /// Reads many patterns, on several threads (0 = as many as there are processors), for `put_draft`. All bad ones are
+    /// reported, by their index.
+    pub fn read<S: Sync, E: Send>(
+        &self,
+        sources: &[S],
+        pattern: impl Fn(&S) -> Result<Pattern, E> + Sync,
+        threads: usize,
+    ) -> Result<Draft, Refused<E>> {
+        read::read(sources, pattern, &self.shared.hasher, threads)
+    }
+
+    /// Puts rules that were read for this set as one change. `replaces` says for each which it replaces, each at most once.
+    pub fn put_draft(&self, mut draft: Draft, replaces: &[Option<RuleId>]) -> Result<Applied, CapacityError> {
+        let shared = &self.shared;
+        let desk = shared.desk();
+        let mut writer = desk.lock();
+        draft.join(shared.current.load().trie())?;
+        Ok(shared.enter_change(&desk, &mut writer, vec![], replaces, draft))
+    }
+
+    /// Merges everything into one segment, in the calling thread. Changes and readers go on meanwhile.
+    pub fn compact(&self) {
+        self.rebuild(false);
+    }
+
+    /// Counts what the events of JSON lines hold, and builds the index anew for events like those, in the calling thread:
+    /// rules are placed under the conditions that fewest of the events meet. Segments built later know it, too. Lines that
+    /// are no events do not count. Returns the number of events; without any, nothing changes.
+    pub fn tune(&self, lines: &[u8], level: Validation) -> usize {
+        let skew = self.load().observe(lines, level);
+        let events = skew.events() as usize;
+        if events > 0 {
+            self.shared.skew.store(Some(Arc::new(skew)));
+            self.rebuild(true);
+        }
+        events
+    }
+
+    fn rebuild(&self, always: bool) {
+        let shared = &self.shared;
+        let desk = shared.desk();
+        let task = {
+            let mut writer = desk.lock();
+            writer.give_up(None);
+            if writer.segments.is_empty() || writer.is_compact() && !always {
+                return;
+            }
+            let all = 0..writer.segments.len();
+            writer.begin(all)
+        };
+        work(&Arc::downgrade(shared), &desk, task, &shared.hasher);
+    }
+
+    /// Waits until no merge is under way.
+    pub fn wait_for_merges(&self) {
+        let desk = self.shared.desk();
+        let mut writer = desk.lock();
+        while writer.is_merging() {
+            writer = desk.merged.wait(writer).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// What merges have cost so far in this process.
+    pub fn work(&self) -> Work {
+        let desk = self.shared.desk();
+        let writer = desk.lock();
+        Work { at_once: writer.rebuilt_at_once, most_at_once: writer.most_at_once, in_background: writer.rebuilt_by_jobs }
+    }
+}
+
+impl Shared {
+    fn desk(&self) -> Arc<Owned<Desk>> {
+        self.desk.get(|| Desk { writer: Mutex::new(Writer::of(&self.current.load())), merged: Condvar::new() })
+    }
+
+    /// A change whose rules are written down, with the trie of this set: the rest cannot fail.
+    fn enter_change(
+        self: &Arc<Self>,
+        desk: &Arc<Owned<Desk>>,
+        writer: &mut Writer,
+        remove: Vec<RuleId>,
+        replaces: &[Option<RuleId>],
+        draft: Draft,
+    ) -> Applied {
+        let trie = draft.trie().clone();
+        if writer.version >= LAST_NUMBER || writer.next_order as usize + replaces.len() >= LAST_NUMBER as usize {
+            writer.give_up(None);
+            let task = writer.begin(0..writer.segments.len());
+            let mut merged = self.merge(&task);
+            writer.give_up(None);
+            writer.renumber(&mut merged);
         }
         let version = writer.version + 1;
         writer.generation += 1;
-        let generation = writer.generation;
-
-        let mut died = Vec::new();
-        for id in change.remove {
-            if let Some(location) = writer.locations.get_mut(id as usize).and_then(Option::take) {
-                died.push(location);
-                writer.retired.push_back((generation, id));
-            }
-        }
-        let mut ids = Vec::with_capacity(change.put.len());
-        let mut sources: Vec<RuleSource> = Vec::with_capacity(change.put.len());
-        // A rule replaced twice in one change: the last pattern counts.
-        let mut replaced: Map<RuleId, usize> = Map::default();
-        for put in change.put {
-            if let Some(at) = put.replaces.and_then(|id| replaced.get(&id)) {
-                ids.push(sources[*at].key as RuleId);
-                sources[*at].pattern = put.pattern;
-                continue;
-            }
-            let known = put.replaces.and_then(|id| writer.locations.get_mut(id as usize).and_then(Option::take).map(|l| (id, l)));
-            let key = match known {
-                Some((id, location)) => {
-                    died.push(location);
-                    replaced.insert(id, sources.len());
-                    writer.key(location)
-                }
-                None => {
-                    let id = writer.free.pop().unwrap_or_else(|| {
-                        writer.locations.push(None);
-                        writer.locations.len() as RuleId - 1
-                    });
-                    let order = writer.next_order;
-                    writer.next_order += 1;
-                    (order as u64) << 32 | id as u64
-                }
-            };
-            ids.push(key as RuleId);
-            sources.push(RuleSource { key, pattern: put.pattern });
-        }
-        for location in died {
-            writer.bury(location, version);
-        }
+        let mut died: Vec<u64> = remove.into_iter().filter_map(|id| writer.retire(id)).collect();
+        let replaced = |writer: &Writer, id: Option<RuleId>| id.and_then(|id| writer.key(id));
+        died.extend(replaces.iter().filter_map(|id| replaced(writer, *id)));
+        let keys: Vec<u64> = replaces.iter().map(|id| replaced(writer, *id).unwrap_or_else(|| writer.number())).collect();
+        let ids = keys.iter().map(|key| *key as RuleId).collect();
+        died.into_iter().for_each(|key| writer.bury(key, version));
         writer.version = version;
-        sources.sort_unstable_by_key(|s| s.key);
-        if !sources.is_empty() {
-            writer.add(build(sources.into_iter(), &self.hasher, &mut paths));
+        if !keys.is_empty() {
+            let threads = if keys.len() < MANY { 1 } else { processors(0) };
+            writer.add(draft.finish(keys, self.skew.load_full(), threads));
         }
-        writer.merge(&self.hasher, &mut paths);
-        let segments = writer.segments.iter().map(|s| s.segment.clone()).collect();
-        let next = Arc::new(Snapshot::new(segments, paths.trie().clone(), version, generation, self.hasher.clone(), self.limits));
-        writer.published.push_back((generation, Arc::downgrade(&next)));
+        let task = self.tidy(writer, &trie);
+        self.publish(writer, &trie);
+        let applied = Applied { ids, released: writer.release(), generation: writer.generation };
+        if let Some(task) = task {
+            Self::start(self, desk, task, writer);
+        }
+        applied
+    }
+
+    /// Merges what is due at once; what is due for a job is returned.
+    fn tidy(&self, writer: &mut Writer, trie: &Arc<PathTrie>) -> Option<Task> {
+        match writer.due() {
+            Due::Nothing => None,
+            Due::AtOnce(range) => {
+                let task = writer.begin(range);
+                self.merge_at_once(writer, &task, trie);
+                None
+            }
+            Due::Job(range) => Some(writer.begin(range)),
+        }
+    }
+
+    fn merge_at_once(&self, writer: &mut Writer, task: &Task, trie: &Arc<PathTrie>) {
+        let merged = merge(task, &self.hasher, trie, self.skew.load_full());
+        let rules = merged.as_ref().map_or(0, |segment| segment.rules.len() as u64);
+        writer.rebuilt_at_once += rules;
+        writer.most_at_once = writer.most_at_once.max(rules);
+        writer.finish(task.number, merged);
+    }
+
+    fn merge(&self, task: &Task) -> Option<Segment> {
+        merge(task, &self.hasher, self.current.load().trie(), self.skew.load_full())
+    }
+
+    fn publish(&self, writer: &mut Writer, trie: &Arc<PathTrie>) {
+        let segments = writer.segments.iter().map(|held| held.segment.clone()).collect();
+        let next = Arc::new(self.current.load().next(segments, trie, writer.version, writer.generation, writer.living));
+        writer.publish(&next);
         self.current.store(next);
-        let released = writer.release();
-        Ok(Applied { ids, released, generation })
     }
-}
 
-/// Upper bound of the trie nodes that a pattern adds.
-fn count_segments(pattern: &Pattern) -> usize {
-    use crate::pattern::tree::Item;
-    fn count(items: &[Item]) -> usize {
-        items
-            .iter()
-            .map(|item| match item {
-                Item::Field(field) => 1 + field.path.iter().filter(|b| **b == b'.').count(),
-                Item::Or(alternatives) => alternatives.iter().map(|a| count(a)).sum(),
-            })
-            .sum()
-    }
-    count(&pattern.items)
-}
-
-/// The trie nodes that patterns really add; asked only when the upper bound is too high, which repeated paths make it.
-#[cold]
-fn count_new_paths(put: &[Put], trie: &PathTrie) -> usize {
-    use crate::pattern::tree::Item;
-    fn add(items: &[Item], known: &PathTrie, new: &mut PathTrie) {
-        for item in items {
-            match item {
-                Item::Field(field) if known.find(&field.path).is_none() => {
-                    if new.len() <= MAX_PATHS {
-                        new.intern(&field.path);
-                    }
-                }
-                Item::Field(_) => {}
-                Item::Or(alternatives) => alternatives.iter().for_each(|a| add(a, known, new)),
+    /// Starts a background thread with a task. Where there can be none the task is done here.
+    fn start(shared: &Arc<Self>, desk: &Arc<Owned<Desk>>, task: Task, writer: &mut Writer) {
+        let (number, weak, desk) = (task.number, Arc::downgrade(shared), desk.clone());
+        let hasher = shared.hasher.clone();
+        let started = thread::Builder::new().name("rulebus-merge".to_owned()).spawn(move || work(&weak, &desk, task, &hasher));
+        if started.is_err() {
+            writer.give_up(Some(number));
+            if let Due::Job(range) | Due::AtOnce(range) = writer.due() {
+                let (task, trie) = (writer.begin(range), shared.current.load().trie().clone());
+                shared.merge_at_once(writer, &task, &trie);
+                shared.publish(writer, &trie);
             }
         }
     }
-    let mut new = PathTrie::new();
-    put.iter().for_each(|p| add(&p.pattern.items, trie, &mut new));
-    // Nodes that only lead to new paths may be known already; counting them again errs on the safe side.
-    new.len() - 1
+
+    /// Enters the result of a task; returns what it replaced and what is due then.
+    fn enter(&self, desk: &Desk, task: Task, merged: Option<Segment>) -> (Vec<Arc<Segment>>, Option<Task>) {
+        let mut writer = desk.lock();
+        let rules = merged.as_ref().map_or(0, |segment| segment.rules.len() as u64);
+        let mut next = None;
+        if writer.finish(task.number, merged) {
+            writer.rebuilt_by_jobs += rules;
+            let trie = self.current.load().trie().clone();
+            next = self.tidy(&mut writer, &trie);
+            self.publish(&mut writer, &trie);
+        }
+        drop(writer);
+        desk.merged.notify_all();
+        (task.segments, next)
+    }
 }
 
-impl Writer {
-    fn segment(&mut self, serial: u32) -> &mut Numbered {
-        self.segments.iter_mut().find(|s| s.serial == serial).expect("a living rule's segment is there")
-    }
-
-    fn key(&mut self, location: Location) -> u64 {
-        self.segment(location.segment).segment.rules[location.rule as usize].key
-    }
-
-    fn bury(&mut self, location: Location, version: u32) {
-        let numbered = self.segment(location.segment);
-        numbered.dead += 1;
-        numbered.segment.died[location.rule as usize].store(version, Ordering::Release);
-    }
-
-    /// Adds a segment and notes where its rules are.
-    fn add(&mut self, segment: Segment) {
-        let serial = self.next_serial;
-        self.next_serial = self.next_serial.wrapping_add(1);
-        for (rule, rec) in segment.rules.iter().enumerate() {
-            self.locations[rec.key as u32 as usize] = Some(Location { segment: serial, rule: rule as u32 });
-        }
-        self.segments.push(Numbered { serial, segment: Arc::new(segment), dead: 0 });
-    }
-
-    /// Restores the invariant: sizes fall by more than `GROWTH` from one segment to the next, few dead in each.
-    fn merge(&mut self, hasher: &OperandHasher, paths: &mut Paths) {
-        let size = |s: &Numbered| s.segment.rules.len() - s.dead;
-        let mut from = self.segments.len();
-        let mut total = 0;
-        for at in (0..self.segments.len()).rev() {
-            let numbered = &self.segments[at];
-            let crowded = numbered.dead * DEAD_SHARE > numbered.segment.rules.len();
-            let near = at + 1 < self.segments.len() && size(numbered) <= total * GROWTH;
-            total += size(numbered);
-            if crowded || near {
-                from = at;
+/// What a background thread does: one task, and what is due after it.
+fn work(shared: &Weak<Shared>, desk: &Desk, first: Task, hasher: &OperandHasher) {
+    let mut next = Some(first);
+    while let Some(task) = next {
+        // Should this thread panic, nobody may wait for it.
+        let claim = Claim { desk, number: task.number };
+        let known = shared.upgrade().map(|shared| (shared.current.load().trie().clone(), shared.skew.load_full()));
+        let Some((trie, skew)) = known else { return };
+        let merged = merge(&task, hasher, &trie, skew);
+        let Some(shared) = shared.upgrade() else { return };
+        let old;
+        (old, next) = shared.enter(desk, task, merged);
+        std::mem::forget(claim);
+        drop(shared);
+        for _ in 0..TURNS {
+            if old.iter().all(|segment| Arc::strong_count(segment) == 1) {
+                break;
             }
-        }
-        let alone = from + 1 == self.segments.len() && self.segments[from].dead * DEAD_SHARE <= self.segments[from].segment.rules.len();
-        if from < self.segments.len() && !alone {
-            self.rebuild(from, hasher, paths);
+            thread::yield_now();
         }
     }
+}
 
-    /// Rebuilds all segments from `from` on as one.
-    fn rebuild(&mut self, from: usize, hasher: &OperandHasher, paths: &mut Paths) {
-        let old: Vec<Arc<Segment>> = self.segments.drain(from..).map(|s| s.segment).collect();
-        let rules = living(&old, self.version, paths.trie());
-        if !rules.is_empty() {
-            self.add(build(rules.into_iter(), hasher, paths));
-        }
-    }
+/// So many threads, or as many as there are processors.
+pub(super) fn processors(threads: usize) -> usize {
+    if threads == 0 { thread::available_parallelism().map_or(1, |n| n.get()) } else { threads }
+}
 
-    /// Counts versions and orders anew.
-    fn renumber(&mut self, hasher: &OperandHasher, paths: &mut Paths) {
-        let old: Vec<Arc<Segment>> = self.segments.drain(..).map(|s| s.segment).collect();
-        let mut rules = living(&old, self.version, paths.trie());
-        for (order, rule) in rules.iter_mut().enumerate() {
-            rule.key = (order as u64) << 32 | rule.key & u32::MAX as u64;
-        }
-        self.next_order = rules.len() as u32;
-        self.version = 0;
-        if !rules.is_empty() {
-            self.add(build(rules.into_iter(), hasher, paths));
-        }
-    }
+/// A job that is given up unless it was finished.
+struct Claim<'a> {
+    desk: &'a Desk,
+    number: u64,
+}
 
-    /// Numbers that no reader can name any more.
-    fn release(&mut self) -> Vec<RuleId> {
-        while self.published.front().is_some_and(|(_, snapshot)| snapshot.strong_count() == 0) {
-            self.published.pop_front();
-        }
-        if self.published.len() > 1024 && self.published.len().is_power_of_two() {
-            self.published.retain(|(_, snapshot)| snapshot.strong_count() != 0);
-        }
-        let oldest = self.published.front().map_or(self.generation, |(generation, _)| *generation);
-        let mut released = Vec::new();
-        while self.retired.front().is_some_and(|(generation, _)| *generation <= oldest) {
-            released.extend(self.retired.pop_front().map(|(_, id)| id));
-        }
-        self.free.extend_from_slice(&released);
-        released
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.desk.lock().give_up(Some(self.number));
+        self.desk.merged.notify_all();
     }
 }

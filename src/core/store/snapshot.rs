@@ -21,9 +21,10 @@ pub struct Snapshot {
     segments: Vec<Arc<Segment>>,
     trie: Arc<PathTrie>,
     /// By path: what any segment has to know about its values.
-    needs: Vec<u8>,
+    needs: Arc<[u8]>,
     version: u32,
     generation: u64,
+    living: usize,
     hasher: OperandHasher,
     limits: EventLimits,
 }
@@ -61,29 +62,40 @@ pub struct Stats {
 }
 
 impl Snapshot {
-    pub(super) fn new(
-        segments: Vec<Arc<Segment>>,
-        trie: Arc<PathTrie>,
-        version: u32,
-        generation: u64,
-        hasher: OperandHasher,
-        limits: EventLimits,
-    ) -> Self {
-        let mut needs = vec![0; trie.len()];
-        for segment in &segments {
-            needs.iter_mut().zip(&segment.needs).for_each(|(all, one)| *all |= one);
-        }
-        Self { segments, trie, needs, version, generation, hasher, limits }
+    pub(super) fn empty(hasher: OperandHasher, limits: EventLimits) -> Self {
+        let trie = Arc::new(PathTrie::new());
+        Self { segments: vec![], needs: vec![0; trie.len()].into(), trie, version: 0, generation: 0, living: 0, hasher, limits }
+    }
+
+    /// The state after this one.
+    pub(super) fn next(&self, segments: Vec<Arc<Segment>>, trie: &Arc<PathTrie>, version: u32, generation: u64, living: usize) -> Self {
+        // Only the newest segment may ask for more than those before did.
+        let covers = |segment: &Arc<Segment>| segment.needs.iter().zip(&self.needs[..]).all(|(one, all)| one & !all == 0);
+        let needs = if trie.len() == self.needs.len() && segments.last().is_none_or(covers) {
+            self.needs.clone()
+        } else {
+            let mut needs = vec![0; trie.len()];
+            for segment in &segments {
+                needs.iter_mut().zip(&segment.needs).for_each(|(all, one)| *all |= one);
+            }
+            needs.into()
+        };
+        Self { segments, trie: trie.clone(), needs, version, generation, living, hasher: self.hasher.clone(), limits: self.limits }
+    }
+
+    /// The segments, the oldest first.
+    pub(super) fn segments(&self) -> &[Arc<Segment>] {
+        &self.segments
+    }
+
+    /// The version that rules' deaths are compared with.
+    pub(super) fn version(&self) -> u32 {
+        self.version
     }
 
     /// Counts the changes of the set; every change that was made before a call is visible to it.
     pub fn generation(&self) -> u64 {
         self.generation
-    }
-
-    /// Rules stored, dead ones included: what a change may have to rebuild at the most.
-    pub fn stored(&self) -> usize {
-        self.segments.iter().map(|s| s.rules.len()).sum()
     }
 
     /// The paths that rules ask for.
@@ -110,17 +122,55 @@ impl Snapshot {
         Ok(!scratch.matches.is_empty())
     }
 
+    /// Same as `match_text`; counts by segment and conjunction how often each was a candidate.
+    pub(super) fn match_and_count(
+        &self,
+        event: &[u8],
+        level: Validation,
+        candidates: &mut [Vec<u32>],
+        scratch: &mut Scratch,
+    ) -> Result<(), EventError> {
+        walk::walk(event, &self.trie, level, &self.limits, &mut scratch.walk, &mut scratch.leaves)?;
+        self.find_and_count(event, false, Some(candidates), scratch)
+    }
+
+    /// Finds the values of an event on the rules' paths; they stand in `scratch.leaves`.
+    pub(super) fn walk(&self, event: &[u8], level: Validation, scratch: &mut Scratch) -> Result<(), EventError> {
+        walk::walk(event, &self.trie, level, &self.limits, &mut scratch.walk, &mut scratch.leaves)
+    }
+
+    /// What operands are hashed with.
+    pub(super) fn hasher(&self) -> &OperandHasher {
+        &self.hasher
+    }
+
     /// Same as `match_text` for leaves already in `scratch.leaves`, all of them marked as copied.
     pub fn match_leaves(&self, scratch: &mut Scratch) -> Result<(), EventError> {
         self.find(&[], false, scratch)
     }
 
+    #[inline]
     fn find(&self, text: &[u8], first_only: bool, scratch: &mut Scratch) -> Result<(), EventError> {
+        self.find_and_count(text, first_only, None, scratch)
+    }
+
+    /// Finds the rules, and counts by segment and conjunction how often each was a candidate.
+    #[inline(always)]
+    fn find_and_count(
+        &self,
+        text: &[u8],
+        first_only: bool,
+        candidates: Option<&mut [Vec<u32>]>,
+        scratch: &mut Scratch,
+    ) -> Result<(), EventError> {
         scratch.keys.clear();
         scratch.matches.clear();
         scratch.values.prepare(text, &scratch.leaves, &self.needs, &self.hasher);
-        let mut hits = Hits { keys: &mut scratch.keys, version: self.version, first_only, steps: self.limits.max_array_steps };
+        let steps = self.limits.max_array_steps;
+        let mut hits = Hits { keys: &mut scratch.keys, version: self.version, first_only, steps, candidates: None };
+        let mut candidates = candidates.map(|all| all.iter_mut());
         for segment in &self.segments {
+            hits.candidates = candidates.as_mut().and_then(Iterator::next).map(|counts| &mut counts[..]);
             scratch.values.resolve(segment, text, &scratch.leaves.unescaped);
             let event =
                 Event { segment, values: &scratch.values, text, unescaped: &scratch.leaves.unescaped, trails: &scratch.leaves.trails };
@@ -150,29 +200,34 @@ impl Snapshot {
         keys.into_iter().map(|key| key as RuleId).collect()
     }
 
-    /// The pattern of a rule, read back from the index (equal in meaning to what was put). COST: linear in the rules.
-    pub fn pattern(&self, rule: RuleId) -> Option<Pattern> {
-        self.segments.iter().find_map(|s| {
-            (0..s.rules.len() as u32)
-                .find(|r| s.rules[*r as usize].key as RuleId == rule && s.alive(*r, self.version))
-                .map(|r| s.pattern(r, &self.trie))
+    /// The pattern of the living rule of a key.
+    pub(super) fn pattern(&self, key: u64) -> Option<Pattern> {
+        self.segments.iter().rev().find_map(|segment| {
+            let rule = segment.rule_of(key).filter(|rule| segment.alive(*rule, self.version))?;
+            Some(segment.pattern(rule, &self.trie))
         })
     }
 
     /// All living rules with their patterns, in the order in which they were put.
     pub fn patterns(&self) -> Vec<(RuleId, Pattern)> {
-        super::build::living(&self.segments, self.version, &self.trie).into_iter().map(|r| (r.key as RuleId, r.pattern)).collect()
+        let mut living: Vec<(u64, &Segment, u32)> = Vec::with_capacity(self.living);
+        for segment in &self.segments {
+            let rules = (0..segment.rules.len() as u32).filter(|rule| segment.alive(*rule, self.version));
+            living.extend(rules.map(|rule| (segment.rules[rule as usize].key, &**segment, rule)));
+        }
+        living.sort_by_key(|(key, ..)| *key);
+        living.into_iter().map(|(key, segment, rule)| (key as RuleId, segment.pattern(rule, &self.trie))).collect()
     }
 
-    /// Sizes.
+    /// Sizes. COST: a few steps a segment.
     pub fn stats(&self) -> Stats {
         let sum = |f: &dyn Fn(&Segment) -> usize| self.segments.iter().map(|s| f(s)).sum();
         Stats {
-            rules: sum(&|s| (0..s.rules.len() as u32).filter(|r| s.alive(*r, self.version)).count()),
+            rules: self.living,
             conjunctions: sum(&|s| s.records.conjs.len()),
             paths: self.trie.len() - 1,
             operands: sum(&|s| s.operands.len() - 3),
-            size_bytes: sum(&Segment::size_bytes) + self.trie.bytes() + self.needs.capacity(),
+            size_bytes: sum(&|s| s.bytes) + self.trie.bytes() + self.needs.len(),
             generation: self.generation,
             segments: self.segments.len(),
         }

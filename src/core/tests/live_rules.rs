@@ -4,7 +4,8 @@
 use rulebus_core::{
     compile::accept,
     limits::{EventLimits, PatternLimits},
-    store::{Change, Put, RuleId, RuleSet, Scratch},
+    pattern::print,
+    store::{Change, Put, RuleId, RuleSet, Scratch, Work},
     walk::Validation,
 };
 use std::{
@@ -53,63 +54,138 @@ fn some_event(next: &mut impl FnMut(usize) -> usize) -> String {
 #[test]
 fn any_history_equals_a_fresh_build() {
     for seed in 1..40u64 {
-        let mut next = random(seed * 7919);
-        let set = RuleSet::new(EventLimits::default());
-        let mut scratch = Scratch::default();
-        // Rules in the order of their first putting.
-        let mut living: Vec<(RuleId, String)> = vec![];
-        for step in 0..300 {
-            let mut change = Change::default();
-            let mut added = vec![];
-            for _ in 0..1 + next(if step % 50 == 0 { 60 } else { 3 }) {
-                let pattern = some_pattern(&mut next);
-                match next(5) {
-                    0 if !living.is_empty() => {
-                        let (id, _) = living.remove(next(living.len()));
-                        if !change.put.iter().any(|p| p.replaces == Some(id)) {
-                            change.remove.push(id)
-                        } else {
-                            change.remove.push(id);
-                            change.put.retain(|p| p.replaces != Some(id));
-                        }
-                    }
-                    1 if !living.is_empty() => {
-                        let at = next(living.len());
-                        change.put.push(put(&pattern, Some(living[at].0)));
-                        living[at].1 = pattern;
-                    }
-                    _ => {
-                        change.put.push(put(&pattern, None));
-                        added.push(pattern);
+        history(seed, 300, 10, |next, step| 1 + next(if step % 50 == 0 { 60 } else { 3 }));
+    }
+}
+
+#[test]
+fn a_history_with_merges_in_the_background_equals_a_fresh_build() {
+    for seed in 1..5u64 {
+        let work = history(seed, 300, 100, |next, _| 1 + next(80));
+        assert!(work.in_background > 1000 && work.most_at_once <= 512, "{work:?}");
+    }
+}
+
+/// Random changes of so many rules, compared with a fresh build every so many steps.
+fn history(seed: u64, steps: usize, every: usize, rules: impl Fn(&mut dyn FnMut(usize) -> usize, usize) -> usize) -> Work {
+    let mut next = random(seed * 7919);
+    let set = RuleSet::new(EventLimits::default());
+    let mut scratch = Scratch::default();
+    // Rules in the order of their first putting.
+    let mut living: Vec<(RuleId, String)> = vec![];
+    for step in 0..steps {
+        let mut change = Change::default();
+        let mut added = vec![];
+        for _ in 0..rules(&mut next, step) {
+            let pattern = some_pattern(&mut next);
+            match next(5) {
+                0 if !living.is_empty() => {
+                    let (id, _) = living.remove(next(living.len()));
+                    if !change.put.iter().any(|p| p.replaces == Some(id)) {
+                        change.remove.push(id)
+                    } else {
+                        change.remove.push(id);
+                        change.put.retain(|p| p.replaces != Some(id));
                     }
                 }
-            }
-            let fresh: Vec<bool> = change.put.iter().map(|p| p.replaces.is_none()).collect();
-            let applied = set.apply(change).expect("within capacity");
-            let ids = applied.ids.iter().zip(fresh).filter(|(_, f)| *f).map(|(id, _)| *id);
-            living.extend(ids.zip(added));
-            let distinct: BTreeSet<RuleId> = living.iter().map(|(id, _)| *id).collect();
-            assert_eq!(distinct.len(), living.len(), "a number was given out twice");
-            if step % 10 == 0 {
-                let rebuilt = RuleSet::new(EventLimits::default());
-                let ids = rebuilt
-                    .apply(Change { remove: vec![], put: living.iter().map(|(_, p)| put(p, None)).collect() })
-                    .expect("capacity")
-                    .ids;
-                for _ in 0..20 {
-                    let event = some_event(&mut next);
-                    let got: Vec<usize> = matches(&set, &event, &mut scratch)
-                        .iter()
-                        .map(|id| living.iter().position(|(i, _)| i == id).expect("living"))
-                        .collect();
-                    let want: Vec<usize> =
-                        matches(&rebuilt, &event, &mut scratch).iter().map(|id| ids.iter().position(|i| i == id).expect("put")).collect();
-                    assert_eq!(got, want, "seed {seed} step {step} {event}");
+                1 if !living.is_empty() => {
+                    let at = next(living.len());
+                    change.put.push(put(&pattern, Some(living[at].0)));
+                    living[at].1 = pattern;
                 }
-                assert_eq!(set.load().rules(), living.iter().map(|(id, _)| *id).collect::<Vec<_>>());
-                assert_eq!(set.load().stats().rules, living.len());
+                _ => {
+                    change.put.push(put(&pattern, None));
+                    added.push(pattern);
+                }
             }
         }
+        let fresh: Vec<bool> = change.put.iter().map(|p| p.replaces.is_none()).collect();
+        let applied = set.apply(change).expect("within capacity");
+        let ids = applied.ids.iter().zip(fresh).filter(|(_, f)| *f).map(|(id, _)| *id);
+        living.extend(ids.zip(added));
+        let distinct: BTreeSet<RuleId> = living.iter().map(|(id, _)| *id).collect();
+        assert_eq!(distinct.len(), living.len(), "a number was given out twice");
+        match next(60) {
+            0 => set.compact(),
+            1 => set.wait_for_merges(),
+            _ => {}
+        }
+        if step % every == 0 {
+            let rebuilt = RuleSet::new(EventLimits::default());
+            let ids =
+                rebuilt.apply(Change { remove: vec![], put: living.iter().map(|(_, p)| put(p, None)).collect() }).expect("capacity").ids;
+            for _ in 0..20 {
+                let event = some_event(&mut next);
+                let got: Vec<usize> = matches(&set, &event, &mut scratch)
+                    .iter()
+                    .map(|id| living.iter().position(|(i, _)| i == id).expect("living"))
+                    .collect();
+                let want: Vec<usize> =
+                    matches(&rebuilt, &event, &mut scratch).iter().map(|id| ids.iter().position(|i| i == id).expect("put")).collect();
+                assert_eq!(got, want, "seed {seed} step {step} {event}");
+            }
+            assert_eq!(set.load().rules(), living.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+            assert_eq!(set.load().stats().rules, living.len());
+            for (id, pattern) in living.iter().step_by(7) {
+                let at = living.iter().position(|(i, _)| i == id).expect("living");
+                // The members of a list may stand in another order.
+                let letters = |set: &RuleSet, id| {
+                    let mut text = print(&set.pattern(id).expect("living")).into_bytes();
+                    text.sort_unstable();
+                    text
+                };
+                assert_eq!(letters(&set, *id), letters(&rebuilt, ids[at]), "{pattern}");
+            }
+        }
+    }
+    set.wait_for_merges();
+    set.work()
+}
+
+#[test]
+fn a_change_beside_many_rules_rebuilds_few_and_waits_for_no_merge() {
+    const RULES: usize = 40_000;
+    let set = RuleSet::new(EventLimits::default());
+    let pattern = |n: usize| format!(r#"{{"k":["v{n}"],"n":[{}]}}"#, n % 100);
+    set.apply(Change { remove: vec![], put: (0..RULES).map(|n| put(&pattern(n), None)).collect() }).expect("capacity");
+    assert_eq!((set.work(), set.load().stats().segments), (Work { at_once: 0, most_at_once: 0, in_background: 0 }, 1));
+    let mut ids = vec![];
+    for n in 0..4_000 {
+        ids.extend(set.apply(Change { remove: vec![], put: vec![put(&pattern(RULES + n), None)] }).expect("capacity").ids);
+        if n % 4 == 3 {
+            set.apply(Change { remove: vec![ids[n - 2]], put: vec![] }).expect("capacity");
+        }
+    }
+    set.wait_for_merges();
+    let work = set.work();
+    assert!(work.most_at_once <= 512, "a change rebuilt {} rules", work.most_at_once);
+    // On the way up each rule is rebuilt within changes some times in the first level and some in the second.
+    assert!(work.at_once <= 4_000 * (16 + 32), "{work:?}");
+    assert!(work.in_background > 0 && set.load().stats().segments <= 4, "{work:?}, {:?}", set.load().stats());
+    set.compact();
+    let stats = set.load().stats();
+    assert_eq!((stats.segments, stats.rules, stats.conjunctions), (1, RULES + 3_000, RULES + 3_000));
+    let mut scratch = Scratch::default();
+    for n in (0..RULES + 4_000).step_by(61) {
+        let gone = n >= RULES && (n - RULES) % 4 == 1;
+        let found = matches(&set, &format!(r#"{{"k":"v{n}","n":{}}}"#, n % 100), &mut scratch).len();
+        assert_eq!(found, !gone as usize, "rule {n}");
+    }
+}
+
+#[test]
+fn a_set_that_is_dropped_while_it_merges_is_gone() {
+    for _ in 0..20 {
+        let set = RuleSet::new(EventLimits::default());
+        for n in 0..3 {
+            let rules = (0..2_000).map(|k| put(&format!(r#"{{"k":["v{n}-{k}"]}}"#), None)).collect();
+            set.apply(Change { remove: vec![], put: rules }).expect("capacity");
+        }
+        let snapshot = set.load();
+        drop(set);
+        let mut scratch = Scratch::default();
+        snapshot.match_text(br#"{"k":"v2-7"}"#, Validation::Checked, &mut scratch).expect("valid");
+        assert_eq!(scratch.matches.len(), 1);
     }
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Any
@@ -63,6 +64,8 @@ class SqliteReader:
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
+        # A reader that nobody closes lets go of the file with its last reference.
+        weakref.finalize(self, _close, self._idle)
 
     def ask(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         """The one row that a statement answers with. Raises StoreError."""
@@ -96,6 +99,7 @@ class SqliteReader:
     def fetch(self, places: Sequence[int]) -> list[AcceptedEvent]:
         """The events at these places (rising). Raises StoreError ``store-no-event`` for one that is not pending."""
         events: list[AcceptedEvent] = []
+        where = f"{self.path}, the event at place"
         for start in range(0, len(places), _PLACES):
             wanted = list(places[start : start + _PLACES])
             rows, data = self.ask(_FETCH, (_json.dumps_text(wanted),))
@@ -111,14 +115,9 @@ class SqliteReader:
                 )
             offset = 0
             for seq, length in found:
-                events.append(
-                    unpack_event(
-                        data[offset : offset + length],
-                        seq,
-                        f"{self.path}, the event at place {seq} of the log",
-                    )
-                )
-                offset += length
+                end = offset + length
+                events.append(unpack_event(data, offset, end, seq, where, seq))
+                offset = end
         return events
 
     def dead_letters(self, after: int = 0, limit: int = 1000) -> list[DeadLetter]:
@@ -155,15 +154,17 @@ class SqliteReader:
             place = max(place, (microseconds(after[0]), after[1]))
         until = microseconds(end)
         page = _LEAST_PAGE
+        where = f"{self.path}, archive {archive!r}, event"
         while True:
             rows, data = self.ask(_ARCHIVED, (row[0], *place, until, page))
             found = _json.loads(rows)
             offset = 0
-            for number, time, length in found:
-                event_data = data[offset : offset + length]
-                offset += length
-                place = (time, number)
-                yield number, unpack_event(event_data, 0, f"{self.path}, archive {archive!r}, event {number}")
+            for number, _, length in found:
+                stop = offset + length
+                yield number, unpack_event(data, offset, stop, 0, where, number)
+                offset = stop
+            if found:
+                place = (found[-1][1], found[-1][0])
             if len(found) < page:
                 return
             page = min(_MOST_PAGE, 2 * page, max(_LEAST_PAGE, _PAGE_BYTES * page // max(1, len(data))))
@@ -203,6 +204,9 @@ class SqliteReader:
         """Lets go of the file."""
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+            _close(self._idle)
+
+
+def _close(connections: list[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()

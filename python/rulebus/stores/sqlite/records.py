@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import lru_cache
 from typing import Any
 
 from rulebus import _json
-from rulebus.attempt import Attempt, Failure
+from rulebus.attempt import Attempt, Failure, FailureKind
 from rulebus.dead_letter import DeadLetter
 from rulebus.errors import StoreError
 from rulebus.event import AcceptedEvent
@@ -53,19 +54,24 @@ def pack_event(event: AcceptedEvent) -> bytes:
     return b"".join((_PREFIX.pack(checksum, len(head)), head, body))
 
 
-def unpack_event(data: bytes, seq: int, place: str) -> AcceptedEvent:
-    """The event; `place` names it in the error when its bytes are not those that were written."""
+def unpack_event(data: bytes, start: int, end: int, seq: int, place: str, number: int) -> AcceptedEvent:
+    """The event in these bytes of `data`; `place` and `number` name it in the error when they are not what was written.
+
+    COST: 1.3 us for 1 kB.
+    """
+    view = memoryview(data)
     try:
-        checksum, length = _PREFIX.unpack_from(data)
-        if zlib.crc32(memoryview(data)[_PREFIX_BYTES:]) != checksum:
+        checksum, length = _PREFIX.unpack_from(data, start)
+        head = start + _PREFIX_BYTES
+        if zlib.crc32(view[head:end]) != checksum:
             raise ValueError("the checksum does not fit")
-        end = _PREFIX_BYTES + length
-        id, bus, accepted_at, hops, replay = _json.loads(data[_PREFIX_BYTES:end])
-        return AcceptedEvent(bus, id, data[end:], accepted_at, hops, replay, seq)
+        body = head + length
+        id, bus, accepted_at, hops, replay = _json.loads(view[head:body])
+        return AcceptedEvent(bus, id, data[body:end], accepted_at, hops, replay, seq)
     except (struct.error, ValueError) as error:
         raise StoreError(
             "store-damaged",
-            f"{place}: {error}; the file is damaged there, the rest can be read; restore it from a backup",
+            f"{place} {number}: {error}; the file is damaged there, the rest can be read; restore it from a backup",
         ) from None
 
 
@@ -89,10 +95,13 @@ def _attempts(attempts: tuple[Attempt, ...]) -> list[tuple[Any, ...]]:
 
 
 def _attempts_of(rows: list[list[Any]]) -> tuple[Attempt, ...]:
-    return tuple(
-        Attempt(started_at, duration_s, Failure(kind, code, message, status, wait, answer.encode("latin-1")))
-        for started_at, duration_s, kind, code, message, status, wait, answer in rows
-    )
+    return tuple([Attempt(row[0], row[1], _failure(*row[2:])) for row in rows])
+
+
+@lru_cache(maxsize=1024)
+def _failure(kind: FailureKind, code: str, message: str, status: str, wait: float, answer: str) -> Failure:
+    """Failures are values, and when a target is down, hundreds of thousands of them are equal: one object then."""
+    return Failure(kind, code, message, status, wait, answer.encode("latin-1"))
 
 
 def pack_attempts(due_at: float, attempts: tuple[Attempt, ...]) -> str:
@@ -125,5 +134,5 @@ def pack_letter(letter: DeadLetter) -> str:
 def unpack_letter(id: int, record: str, data: bytes, input: bytes | None) -> DeadLetter:
     """The letter with its id."""
     rule, target, reason, message, exhausted, dead_at, seq, rows = _json.loads(record)
-    event = unpack_event(data, seq, f"the event of dead letter {id}")
+    event = unpack_event(data, 0, len(data), seq, "the event of dead letter", id)
     return DeadLetter(event, rule, target, input, reason, message, exhausted, _attempts_of(rows), dead_at, id)

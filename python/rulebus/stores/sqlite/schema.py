@@ -136,33 +136,32 @@ def open_reader(path: str, lock_timeout_s: float) -> sqlite3.Connection:
     """A connection that only reads, beside the writer of this or another process. Raises StoreError."""
     if not Path(path).exists():
         raise StoreError("store-missing", f"there is no store at {path}; a bus makes one when it starts")
-    uri = Path(path).absolute().as_uri()
+    uri = f"{Path(path).absolute().as_uri()}?mode=ro"
     try:
-        connection = _read_only(f"{uri}?mode=ro", lock_timeout_s)
         try:
-            new = check(connection, path)
+            return _read_only(uri, path, lock_timeout_s)
         except sqlite3.OperationalError:
             # In a folder that may not be written there can be no shared memory. Without a log there is no need for it.
-            connection.close()
             log = Path(f"{path}-wal")
             if log.exists() and log.stat().st_size:
                 raise
-            connection = _read_only(f"{uri}?mode=ro&immutable=1", lock_timeout_s)
-            new = check(connection, path)
+            return _read_only(f"{uri}&immutable=1", path, lock_timeout_s)
     except sqlite3.Error as error:
         raise said(error, path, "reading") from error
-    if new:
-        connection.close()
-        raise StoreError("store-missing", f"{path} is empty; a bus makes its tables when it starts")
-    return connection
 
 
-def _read_only(uri: str, lock_timeout_s: float) -> sqlite3.Connection:
+def _read_only(uri: str, path: str, lock_timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
         uri, uri=True, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False
     )
-    connection.execute("PRAGMA mmap_size = 0")
-    connection.execute("PRAGMA query_only = ON")
+    try:
+        connection.execute("PRAGMA mmap_size = 0")
+        connection.execute("PRAGMA query_only = ON")
+        if check(connection, path):
+            raise StoreError("store-missing", f"{path} is empty; a bus makes its tables when it starts")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
