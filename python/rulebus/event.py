@@ -58,7 +58,8 @@ class Event(Mapping[str, Any]):
     >>> event
     Event(id='1', source='shop', detail_type='OrderPlaced')
 
-    Nothing is parsed until something is asked for. COST: then one parse of the envelope. `to_dict` gives a plain
+    Numbers are Python's: an integer beyond 64 bits is a float, one beyond all floats (``1e400``) is infinite; whoever needs
+    the digits reads `json`. Nothing is parsed until something is asked for. COST: then one parse of the envelope. `to_dict` gives a plain
     dict for code that wants one. Two events are equal when they are mappings with equal contents.
     """
 

@@ -89,7 +89,9 @@ class Subscription:
     as failed and its late answer ignored."""
     order_by: str | Callable[[Event], Any] | None = None
     """Deliveries of one key go one after another, in the order accepted, and a failing one holds only its key. A path
-    (``$.detail.order-id``) or a function of the event. A path that leads nowhere gives the key None."""
+    (``$.detail.order-id``) or a function of the event. A path that leads nowhere gives the key None. A key is a JSON value
+    (equal ones are one key, however spelt), bytes, an enum member, UUID, date, or a tuple or dataclass of such; an event
+    for which the function raises, or gives anything else, is a dead letter with the reason ``ORDER_KEY``."""
     deduplicate_s: float = 0.0
     """Deliveries of an event id that was delivered within so many seconds before are skipped and counted."""
     max_pending: int | None = None
