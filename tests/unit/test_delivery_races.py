@@ -278,6 +278,38 @@ def test_letters_of_a_redrive_that_failed_can_be_sent_again() -> None:
     assert not disk.letters
 
 
+def test_a_redrive_that_is_interrupted_leaves_nothing_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    kit = Kit(store=DurableFake(disk := Disk()))
+    target = RecordingTarget()
+    state = kit.subscribe(target)
+    store: Any = kit.store
+    event = kit.event()
+    kit.dispatcher.reserve([(state,)])
+    store.write(Changes(appended=[(event, (state.number,))]))
+    store.commit()
+    kit.dispatcher.accept([(event, (state,))])
+    kit.finish(kit.take(), rulebus.PermanentError("no"))
+    store.commit()
+    assert len(disk.letters) == 1
+
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "Event", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            kit.dispatcher.redrive()
+    store.commit()  # The write comes to its end all the same.
+    kit.run()
+    store.commit()
+    assert target.event_ids == ["e1"]
+    assert not disk.letters
+    assert not disk.pending
+    assert kit.dispatcher.pending == 0
+    assert kit.dispatcher.redrive().sent == 0
+
+
 def letters_kit() -> tuple[Kit, Disk, SubscriptionState, RecordingTarget]:
     """Three dead letters, queued for a target of their own."""
     kit = Kit(store=DurableFake(disk := Disk(), prompt=True))

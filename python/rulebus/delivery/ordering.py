@@ -66,7 +66,7 @@ def _one(path: Any) -> Callable[[bytes], bytes | None]:
         try:
             selector = compile_path(path, where="order_by")
         except TransformDefinitionError as error:
-            reason = f" ({error})"
+            reason = f" ({str(error).splitlines()[0]})"
         else:
             if selector.steps and None not in selector.steps:
                 return selector.one

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -125,26 +126,15 @@ def _key(letter: DeadLetter) -> SubscriptionKey:
 
 def _send(store: Store, clock: Clock, door: _Door, letters: list[DeadLetter]) -> tuple[int, int, int]:
     """Sends letters that are claimed; what cannot be sent is given back."""
-    kept = {letter.id for letter in letters}
-    try:
-        answer, gone = _sent(store, clock, door, letters)
-        kept -= gone
-    finally:
-        door.unclaim(kept)
-    door.buried(gone)
-    return answer
-
-
-def _sent(
-    store: Store, clock: Clock, door: _Door, letters: list[DeadLetter]
-) -> tuple[tuple[int, int, int], set[int]]:
     found = [(letter, door.state(_key(letter))) for letter in letters]
     going = [(letter, (state,)) for letter, state in found if state is not None]
     nowhere = len(found) - len(going)
     refused = set(door.reserve([states for _, states in going]) or ())
     going = [pair for index, pair in enumerate(going) if index not in refused]
+    gone = [letter.id for letter, _ in going]
+    door.unclaim({letter.id for letter in letters}.difference(gone))
     if not going:
-        return (0, nowhere, len(refused)), set()
+        return 0, nowhere, len(refused)
     now = clock.now()
     batch = [
         (
@@ -154,18 +144,36 @@ def _sent(
         )
         for old, states in ((letter.event, states) for letter, states in going)
     ]
-    changes = Changes(
-        appended=[(event, (states[0].number,)) for event, states in batch],
-        buried=[letter.id for letter, _ in going],
-    )
+
+    def settle(stored: bool) -> None:
+        if not stored:
+            door.release([states for _, states in batch])
+            door.unclaim(gone)
+            return
+        for _, states in batch:
+            door.redriven(states[0])
+        door.accept(batch)
+        door.buried(gone)
+
+    changes = Changes(appended=[(event, (states[0].number,)) for event, states in batch], buried=gone)
     try:
         future = store.write(changes)
-        if future is not None:
-            future.result()
     except BaseException:
-        door.release([states for _, states in batch])
+        settle(False)
         raise
-    for _, states in batch:
-        door.redriven(states[0])
-    door.accept(batch)
-    return (len(batch), nowhere, len(refused)), set(changes.buried)
+    if future is None:
+        settle(True)
+    else:
+        # Whoever waits here may be interrupted: what becomes of the letters does not hang on it.
+        settled = threading.Event()
+
+        def arrived(future: Future[None]) -> None:
+            try:
+                settle(not future.cancelled() and future.exception() is None)
+            finally:
+                settled.set()
+
+        future.add_done_callback(arrived)
+        settled.wait()
+        future.result()
+    return len(batch), nowhere, len(refused)
