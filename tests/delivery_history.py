@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from durable_fake import Disk, DurableFake
 from rulebus.attempt import Failure
+from rulebus.dead_letter import DeadLetter
 from rulebus.delivery import Dispatcher, Job, SubscriptionState
-from rulebus.errors import PermanentError, RetryAfter
+from rulebus.errors import PermanentError, RetryAfter, StoreError
 from rulebus.event import AcceptedEvent
 from rulebus.rule import Subscription
 from rulebus.stores.memory import MemoryStore
@@ -103,6 +104,7 @@ class History:
         self.letters_taken: set[int] = set()
         self.taken_here: set[int] = set()  # By this process.
         self.refused_here: set[int] = set()
+        self.redriven: set[int] = set()
         self.jumped = 0.0  # By how much clocks may have been wrong about the age of anything.
         self._open()
 
@@ -294,6 +296,7 @@ class History:
         assert len(set(ids)) == len(job.deliveries)
         for id, fine in zip(ids, taken, strict=True):
             assert id not in self.taken_here | self.refused_here, "a letter was offered twice by one process"
+            assert id not in self.redriven, "a letter that was sent again was offered, too"
             if fine:
                 self.letters_taken.add(id)
             (self.taken_here if fine else self.refused_here).add(id)
@@ -389,6 +392,61 @@ class History:
                 ):
                     fate.tries = len(waiting.attempts)
                     fate.due = max(fate.due, 0.0)
+
+    def redrive(self) -> None:
+        """Some of the dead letters are sent again, unless their own target has them in hand. (Where a write is durable at
+        once: else the step would not come back.)"""
+        if self.durable and not self.prompt:
+            return
+        known = {letter.id: letter for letter in self.store.dead_letters(limit=10**6)}
+        theirs = {
+            d.letter.id
+            for _, job in self.letter_jobs
+            if not job.over
+            for d in job.deliveries
+            if d.letter is not None
+        }
+        write, written = self.store.write, list[Changes]()
+
+        def noted(changes: Changes) -> Future[None] | None:
+            future = write(changes)
+            written.append(changes)
+            return future
+
+        chosen: set[int] = set()
+
+        def where(letter: DeadLetter) -> bool:
+            if self.choose(3) == 0:
+                chosen.add(letter.id)
+            return letter.id in chosen
+
+        setattr(self.store, "write", noted)  # noqa: B010 - a method is replaced
+        try:
+            result = self.dispatcher.redrive(where)
+        except StoreError:
+            assert self.durable, "a memory fails"
+            result = None
+        finally:
+            setattr(self.store, "write", write)  # noqa: B010
+        sent: set[int] = set()
+        for changes in (one for one in written if one.appended):
+            assert len(changes.appended) == len(changes.buried)
+            for (event, _), id in zip(changes.appended, changes.buried, strict=True):
+                assert id not in sent | self.redriven, "a letter was sent twice"
+                assert id in chosen - theirs - self.taken_here, "a letter was sent that is not to be"
+                sent.add(id)
+                letter = known[id]
+                assert (event.id, event.body) == (letter.event.id, letter.event.body)
+                side = next(side for side in self.sides if side.name == letter.rule)
+                detail = json.loads(event.body)["detail"]
+                bad = bool(side.picky and detail.get("bad"))
+                side.fates[event.seq] = Fate(event, detail.get("k"), bad, put_at=self.clock.monotonic())
+        self.redriven |= sent
+        if result is not None:
+            assert result.sent == len(sent)
+            assert result.matched == len(chosen)
+            assert len(chosen) == result.sent + result.taken + result.without_target + result.without_room
+            assert result.taken == len(chosen & (theirs | self.taken_here))
 
     def jump(self) -> None:
         """Somebody sets the wall clock."""
@@ -541,7 +599,7 @@ class History:
                     assert fate.state in {"dead", "skipped"}
         letters = self.store.dead_letters(limit=10**6)
         # A letter that was taken may be there again: the crash came before that was recorded, and then it was not taken.
-        known = {letter.id for letter in letters} | self.letters_taken
+        known = {letter.id for letter in letters} | self.letters_taken | self.redriven
         assert len(known) == ends["dead"], "dead letters and deliveries that were given up differ"
         for letter in letters:
             assert letter.reason

@@ -52,7 +52,10 @@ def subscriptions(draw: st.DrawFn, number: int) -> Side:
     return Side(f"r{number}", Subscription(target=Silent(), id="t", **options), picky)
 
 
-STEPS = ("put", "take", "take", "finish", "finish", "time", "commit", "subscribe", "jump", "trouble", "crash")
+STEPS = (
+    *("put", "take", "take", "finish", "finish", "time", "commit", "subscribe", "redrive", "jump", "trouble"),
+    "crash",
+)
 
 
 @given(data=st.data())
