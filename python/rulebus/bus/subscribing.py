@@ -7,6 +7,8 @@ Also checks the options of a subscription, and finds ids for targets that were g
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias
 
@@ -18,7 +20,7 @@ from rulebus.targets.bus import BusTarget
 from rulebus.targets.function import FunctionTarget
 from rulebus.targets.protocol import Target
 
-__all__ = ["TargetLike", "TargetMaker", "check_subscription"]
+__all__ = ["TargetLike", "TargetMaker", "check_option", "check_subscription"]
 
 
 TargetLike: TypeAlias = "Subscription | AsTarget"
@@ -44,7 +46,8 @@ class TargetMaker:
             return self._open(given)
         if callable(given) and not isinstance(given, type):
             return FunctionTarget(given, clock=self._clock)
-        raise refusal("target-kind", f"{given!r} is no target")
+        what = " (a class; give an instance, or a function)" if isinstance(given, type) else ""
+        raise refusal("target-kind", f"{given!r} is no target{what}")
 
     def subscriptions(self, given: Iterable[Any], taken: Collection[Subscription]) -> list[Subscription]:
         """A subscription for each; ids that are not given are made of the targets' names.
@@ -76,7 +79,7 @@ def _free_id(target: Target, taken: dict[str, Subscription], used: Collection[st
     if isinstance(target, FunctionTarget):
         base = tame(target.name, "function")
     else:
-        base = tame(target.describe().replace(" ", "-"), "target")
+        base = tame(re.sub(r"[^A-Za-z0-9._-]+", "-", target.describe()), "target")
     id, number = base, 1
     while id in used or (id in taken and not _same(target_of(taken[id].target), target)):
         number += 1
@@ -91,6 +94,17 @@ def _same(one: Target, other: Target) -> bool:
     if isinstance(one, BusTarget) and isinstance(other, BusTarget):
         return one.bus == other.bus and one.owner is other.owner
     return one is other
+
+
+_OPTIONS = [field.name for field in dataclasses.fields(Subscription) if field.name not in ("target", "id")]
+
+
+def check_option(name: str) -> None:
+    """Raises TypeError for what is no option of a target; names the one that was probably meant."""
+    if name not in _OPTIONS:
+        near = difflib.get_close_matches(name, _OPTIONS, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise TypeError(f"a target has no option {name!r}; {meant}There are: {', '.join(_OPTIONS)}")
 
 
 def check_subscription(subscription: Subscription) -> None:
