@@ -122,6 +122,7 @@ class Service:
             endpoint = self._endpoint()
             changed = self.router.apply(self.config)
             self._said(changed)
+            self._say_orphans()
             await self._open_archives()
             await self.bus.resume_replays()
             if endpoint is not None:
@@ -241,6 +242,12 @@ class Service:
         self.say(
             f"rules: {len(changed.put)} put, {len(changed.removed)} removed, {changed.same} as they were"
         )
+
+    def _say_orphans(self) -> None:
+        """Names what waits in the store for targets that the file has no more: nobody else would notice."""
+        for (bus, rule, target), count in sorted(self.bus.orphans().items()):
+            deliveries = "1 delivery waits" if count == 1 else f"{count:,} deliveries wait"
+            self.say(f"{deliveries} in the store for {bus}/{rule}/{target}, which is not in the file")
 
     async def _open_archives(self) -> None:
         """Makes the file's archives, or brings those of the store to what the file says."""
