@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -175,12 +176,12 @@ class Service:
             path,
             self,
             remembered=self._remembered(path),
-            remember=lambda place: self._store.put_document("input", str(path), place.to_json()),
+            remember=lambda place: self._store.put_document("input", os.path.abspath(path), place.to_json()),
             pause=lambda: asyncio.sleep(_POLL_S),
         ).run()
 
     def _remembered(self, path: Path) -> FilePlace | None:
-        document = self._store.documents("input").get(str(path))
+        document = self._store.documents("input").get(os.path.abspath(path))
         return None if document is None else FilePlace.from_json(document)
 
     async def _until_done(self, tasks: list[asyncio.Task[None]], once: bool) -> None:
