@@ -40,6 +40,37 @@ def test_a_misspelt_option_is_named_with_the_one_that_was_meant() -> None:
         assert bus.rules() == []
 
 
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"retry": 5}, "retry of target 'taking' is a RetryPolicy"),
+        ({"retry": "v2"}, "retry of target 'taking' is a RetryPolicy"),
+        ({"input_transformer": {"input_template": "<a>"}}, "an InputTransformer"),
+        ({"order_by": 5}, "order_by of target 'taking' is a path"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused_before_the_first_failure(options: Any, what: str) -> None:
+    with rulebus.EventBus() as bus, pytest.raises(rulebus.BusError, match=what):
+        bus.on(SHOP, **options)(taking)
+
+
+def test_a_replay_to_nowhere_is_refused() -> None:
+    with rulebus.EventBus("orders") as bus:
+        bus.create_archive("all")
+        bus.put_rule("billing", SHOP, targets=[taking])
+        for attempt in (bus.replay, bus.preview_replay):
+            with pytest.raises(rulebus.BusError, match="no rule 'biling', but 'billing'"):
+                attempt("all", 0, 1e12, rules=["biling"])
+            with pytest.raises(rulebus.BusError, match="no bus called 'nowhere'"):
+                attempt("all", 0, 1e12, to="nowhere")
+            with pytest.raises(rulebus.BusError, match="is no moment"):
+                attempt("all", "2026-01-01", 1e12)  # type: ignore[arg-type]
+        assert bus.replay("all", 0, 1e12, rules="billing").wait(10).rules == ("billing",)
+        for days in ("3", 1.5, True):
+            with pytest.raises(rulebus.BusError, match="whole number"):
+                bus.create_archive("other", retention_days=days)  # type: ignore[arg-type]
+
+
 def test_on_without_parentheses_is_refused() -> None:
     wrong: Any = taking
     with rulebus.EventBus() as bus, pytest.raises(TypeError, match=r"@bus\.on\(\{"):

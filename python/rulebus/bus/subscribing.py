@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 from rulebus.bus.names import check_target_id, tame
 from rulebus.bus.refusals import refusal
 from rulebus.clock import Clock
-from rulebus.rule import AsTarget, HasTarget, Subscription, target_of
+from rulebus.retry import RetryPolicy
+from rulebus.rule import AsTarget, HasTarget, InputTransformer, Subscription, target_of
 from rulebus.targets.bus import BusTarget
 from rulebus.targets.function import FunctionTarget
 from rulebus.targets.protocol import Target
@@ -114,6 +115,14 @@ def check_subscription(subscription: Subscription) -> None:
     inputs = [name for name in ("input", "input_path", "input_transformer") if getattr(s, name) is not None]
     if inputs and isinstance(s.target, BusTarget):
         raise refusal("input-for-bus", f"target {s.id!r} is a bus and has {inputs[0]}")
+    if not isinstance(s.retry, RetryPolicy):
+        raise _option(
+            s, "retry", "a RetryPolicy, such as rulebus.V2 or RetryPolicy(maximum_retry_attempts=5)"
+        )
+    if s.input_transformer is not None and not isinstance(s.input_transformer, InputTransformer):
+        raise _option(s, "input_transformer", "an InputTransformer")
+    if s.order_by is not None and not isinstance(s.order_by, str) and not callable(s.order_by):
+        raise _option(s, "order_by", "a path such as $.detail.order, or a function of the event")
     for name in ("concurrency", "batch_size", "max_pending"):
         count = getattr(s, name)
         if count is None and name == "max_pending":
