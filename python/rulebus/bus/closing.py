@@ -165,8 +165,8 @@ class Closing:
                 f"{one.rule}/{one.target} ({one.pending + one.in_flight})" for one in report.targets
             )
             warnings.warn(
-                f"a bus with a memory store was closed with {report.lost} deliveries that had not ended: {names}; "
-                "they are lost. Wait for them with wait_idle(), or use a durable store",
+                f"a bus with a memory store was closed with {_deliveries(report.lost)} that had not ended: {names}; "
+                "lost for good. Wait with wait_idle(), or use a durable store",
                 RulebusWarning,
                 stacklevel=5,
             )
@@ -180,9 +180,12 @@ def _say_left_open(ref: weakref.ref[Hub], process: int) -> None:
         return
     left = sum(one.pending + one.in_flight for one in hub.dispatcher.statistics())
     if left:
-        lost = "1 delivery is lost" if left == 1 else f"{left} deliveries are lost"
-        text = f"{lost}: the process ends and the bus was not closed; use it in a with block, or call close()"
+        text = f"{_deliveries(left)} lost: the process ends and the bus was not closed; use it in a with block, or call close()"
         warnings.warn(text, RulebusWarning, stacklevel=1)
+
+
+def _deliveries(count: int) -> str:
+    return "1 delivery" if count == 1 else f"{count:,} deliveries"
 
 
 def close_target(target: Target) -> Work[None]:
