@@ -138,8 +138,6 @@ def check_subscription(subscription: Subscription) -> None:
         value = getattr(s, name)
         if value is not None and (not _is_number(value) or not 0 < value < float("inf")):
             raise _option(s, name, "None or a number above 0")
-    if not isinstance(s.retry, RetryPolicy):
-        raise _option(s, "retry", "a RetryPolicy, such as rulebus.CLASSIC, V2 or WEBHOOKS")
     if s.order_by is not None:
         key_function(s.order_by)
     if not isinstance(s.failure_kinds, Mapping):
