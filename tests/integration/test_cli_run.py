@@ -257,6 +257,9 @@ def test_killed_in_the_middle_the_next_run_delivers_the_rest(
         assert json.load(answer)["FailedEntryCount"] == 0
     running.process.kill()
     running.process.wait(30)
+    (tmp_path / "router.toml").write_text(router.replace('name = "all"', 'name = "renamed"'))
+    renamed = rulebus(tmp_path, "run", "router.toml", "--once", "--events", os.devnull)
+    assert "50 deliveries wait in the store for default/all/all, which is not in the file" in renamed.stderr
     (tmp_path / "router.toml").write_text(router)
     done = rulebus(tmp_path, "run", "router.toml", "--once", "--events", os.devnull)
     assert done.returncode == 0, done.stderr

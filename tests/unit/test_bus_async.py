@@ -238,7 +238,7 @@ async def test_close_in_time() -> None:
     bus.put_rule("a", SHOP, hangs)
     await bus.put_events([ENTRY])
     await asyncio.sleep(0.01)
-    with pytest.warns(rulebus.RulebusWarning, match="1 deliveries"):
+    with pytest.warns(rulebus.RulebusWarning, match="1 delivery that had not ended"):
         report = await bus.close(timeout_s=0.05)
     assert (report.pending, report.running) == (1, 1)
     assert await bus.close() is report

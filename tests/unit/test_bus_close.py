@@ -75,7 +75,7 @@ def test_close_in_time_though_a_handler_hangs() -> None:
     bus.put_rule("slow", SHOP, sub(gate))
     bus.put_events([ENTRY])
     assert gate.entered.wait(10)
-    with pytest.warns(rulebus.RulebusWarning, match="1 deliveries"):
+    with pytest.warns(rulebus.RulebusWarning, match="1 delivery that had not ended"):
         report = bus.close(timeout_s=0.05)
     assert (report.running, report.pending) == (1, 1)
     gate.open.set()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from rulebus.errors import StoreError
 from rulebus.router.lines import Lines
 from rulebus.router.reports import Reports
 from rulebus.router.sources import FilePlace, FileSource, StreamSource
@@ -126,6 +127,17 @@ def test_a_place_survives_the_store_and_goes_on_behind_it(tmp_path: Path) -> Non
     append(path, 100)
     again = Following(path, place).run()
     assert (again.door.numbers, again.door.put_places) == ([100], [f"{path}:101"])
+
+
+def test_a_linked_file_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    (tmp_path / "today").mkdir()
+    path.symlink_to(tmp_path / "today/in.jsonl")
+    append(path, 1)
+    place = Following(path).run().places[-1]
+    append(path, 2)
+    again = Following(path, place).run()
+    assert (again.door.numbers, again.door.said) == ([2], [])
 
 
 def test_a_truncated_file_starts_anew(tmp_path: Path) -> None:
@@ -245,6 +257,21 @@ def test_a_stopped_stream_names_what_a_full_bus_did_not_take(monkeypatch: pytest
 
     (said,) = asyncio.run(main()).said
     assert "stdin:1 to stdin:1" in said
+
+
+def test_where_it_ended_is_said_when_the_store_refuses() -> None:
+    async def main() -> Noting:
+        door = Noting()
+
+        async def full(entries: object) -> None:
+            raise StoreError("store-full", "the volume is full")
+
+        door.put = full  # type: ignore[method-assign, assignment]
+        with pytest.raises(StoreError):
+            await StreamSource(io.BytesIO((EVENT % 1 + EVENT % 2).encode()), door, name="x").run()
+        return door
+
+    assert asyncio.run(main()).said == ["x:1 to x:2 and what follows: not put"]
 
 
 def test_reports_are_bounded_a_minute_and_never_fall_silent() -> None:

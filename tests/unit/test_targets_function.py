@@ -216,9 +216,15 @@ def test_batch_arguments() -> None:
     assert got[1][1] == "big"
 
 
+def takes_two(prefix: str, event: Event) -> None:
+    """A function whose first argument is given before."""
+
+
 def test_names() -> None:
     assert (
-        FunctionTarget(functools.partial(test_names)).describe().endswith("test_targets_function.test_names")
+        FunctionTarget(functools.partial(takes_two, "x"))
+        .describe()
+        .endswith("test_targets_function.takes_two")
     )
     assert FunctionTarget(print).name == "print"
     with pytest.raises(TypeError, match="callable"):

@@ -77,6 +77,8 @@ def checked_pattern(pattern: PatternLike | None) -> str | None:
 
 def checked_retention(days: int) -> int:
     """The days, or BusError ``invalid-retention``."""
-    if days < 0:
-        raise BusError("invalid-retention", f"retention_days is 0 (for ever) or more, not {days}")
+    if type(days) is not int or days < 0:
+        raise BusError(
+            "invalid-retention", f"retention_days is a whole number, 0 (for ever) or more, not {days!r}"
+        )
     return days

@@ -28,11 +28,22 @@ _LONGEST_WAIT_S = 60.0
 
 
 class Replays:
-    """All replays of a store. Threads may call any method at any time."""
+    """All replays of a store. Threads may call any method at any time.
 
-    def __init__(self, store: Store, clock: Clock, archives: Archives, put: Put, match: Match) -> None:
+    `check` is asked before a replay begins, or is rehearsed, whether there are such a bus and rules; it raises BusError.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        archives: Archives,
+        put: Put,
+        match: Match,
+        check: Callable[[str, tuple[str, ...] | None], None] | None = None,
+    ) -> None:
         self._store, self._clock, self._archives = store, clock, archives
-        self._put, self._match = put, match
+        self._put, self._match, self._check = put, match, check
         self._lock = threading.Lock()
         self._replays: dict[str, Replay] = {}
         self._runners: list[_Runner] = []
@@ -41,6 +52,13 @@ class Replays:
             status = ReplayStatus.from_json(document)
             self._replays[name] = self._made(status, self._progress.get(name))
         archives.users.append(self._uses)
+
+    def _way(self, to: str, rules: Iterable[str] | None) -> tuple[str, ...] | None:
+        """The rules that are asked for; one may be given by its name alone."""
+        chosen = None if rules is None else (rules,) if isinstance(rules, str) else tuple(rules)
+        if self._check is not None:
+            self._check(to, chosen)
+        return chosen
 
     def _made(self, status: ReplayStatus, progress: bytes | None = None) -> Replay:
         status, after = Replay.resumed(status, progress)
@@ -85,6 +103,8 @@ class Replays:
         """
         definition = self._archives.archive(archive)
         window = _window(start, end)
+        bus = definition.bus if to is None else to
+        chosen = self._way(bus, rules)
         for value, what in ((speed, "speed"), (rate_per_s, "rate_per_s")):
             if value is not None and not value > 0:
                 raise BusError("replay-pace", f"{what} is above 0 or None, not {value!r}")
@@ -99,9 +119,9 @@ class Replays:
             status = ReplayStatus(
                 name,
                 archive,
-                definition.bus if to is None else to,
+                bus,
                 *window,
-                rules=None if rules is None else tuple(rules),
+                rules=chosen,
                 speed=speed,
                 rate_per_s=rate_per_s,
                 description=description,
@@ -128,11 +148,9 @@ class Replays:
         """What such a replay would match and deliver now, by rule and target. COST: 8 us an event and its matching."""
         definition = self._archives.archive(archive)
         shown = checked_name(name, "replay", _LONGEST_NAME) if name is not None else self._free_name(archive)
-        chosen = None if rules is None else tuple(rules)
-        window = _window(start, end)
-        return preview(
-            self._store, self._match, archive, *window, definition.bus if to is None else to, chosen, shown
-        )
+        bus = definition.bus if to is None else to
+        chosen = self._way(bus, rules)
+        return preview(self._store, self._match, archive, *_window(start, end), bus, chosen, shown)
 
     def replay(self, name: str) -> Replay:
         """The replay of that name, also one that has ended. Raises BusError ``unknown-replay``."""

@@ -83,6 +83,11 @@ def seconds(moment: float | datetime) -> float:
     1795651200.0
     """
     if not isinstance(moment, datetime):
+        if isinstance(moment, bool) or not isinstance(moment, int | float) or moment != moment:
+            raise BusError(
+                "replay-window",
+                f"{moment!r} is no moment; give seconds since 1970, or a datetime with a zone",
+            )
         return float(moment)
     if moment.tzinfo is None:
         raise BusError(

@@ -6,11 +6,15 @@ lose a delivery without a word: what a memory store loses is warned of.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import inspect
 import logging
+import os
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -65,6 +69,8 @@ class Closing:
         self._begun = False
         self.report: CloseReport | None = None
         """What was left; None before the end."""
+        self._at_exit = functools.partial(_say_left_open, weakref.ref(hub), os.getpid())
+        atexit.register(self._at_exit)
 
     def close(self, timeout_s: float | None) -> Work[CloseReport]:
         """Lets nothing new in, waits for what can be delivered now, and lets go of everything."""
@@ -145,6 +151,7 @@ class Closing:
         self._hub.dispatcher.flush(_FLUSH_S if timeout_s is None else timeout_s)
         report = self._leftover(running)
         self._hub.is_closed = True
+        atexit.unregister(self._at_exit)
         try:
             self._hub.store.close()
         finally:
@@ -158,12 +165,27 @@ class Closing:
                 f"{one.rule}/{one.target} ({one.pending + one.in_flight})" for one in report.targets
             )
             warnings.warn(
-                f"a bus with a memory store was closed with {report.lost} deliveries that had not ended: {names}; "
-                "they are lost. Wait for them with wait_idle(), or use a durable store",
+                f"a bus with a memory store was closed with {_deliveries(report.lost)} that had not ended: {names}; "
+                "lost for good. Wait with wait_idle(), or use a durable store",
                 RulebusWarning,
                 stacklevel=5,
             )
         return report
+
+
+def _say_left_open(ref: weakref.ref[Hub], process: int) -> None:
+    """At the end of a process: says what a bus that nobody closed still had to deliver."""
+    hub = ref()
+    if hub is None or hub.is_closed or process != os.getpid() or hub.store.durable:
+        return
+    left = sum(one.pending + one.in_flight for one in hub.dispatcher.statistics())
+    if left:
+        text = f"{_deliveries(left)} lost: the process ends and the bus was not closed; use it in a with block, or call close()"
+        warnings.warn(text, RulebusWarning, stacklevel=1)
+
+
+def _deliveries(count: int) -> str:
+    return "1 delivery" if count == 1 else f"{count:,} deliveries"
 
 
 def close_target(target: Target) -> Work[None]:

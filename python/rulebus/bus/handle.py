@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, Type
 from rulebus.bus.listener import Listener
 from rulebus.bus.names import check_bus_name, tame
 from rulebus.bus.refusals import refusal
-from rulebus.bus.subscribing import TargetLike
+from rulebus.bus.subscribing import TargetLike, check_option
 from rulebus.pattern import EventLike, Pattern, PatternLike
 from rulebus.rule import AsTarget, InputTransformer, MissedTicks, Rule, Subscription
 from rulebus.targets.bus import BusTarget
@@ -140,6 +140,14 @@ class BusHandle:
 
         What comes back is the function with `unsubscribe`.
         """
+
+        given: Any = pattern
+        if callable(given):  # @bus.on without parentheses, which would subscribe nothing and say nothing
+            raise TypeError(
+                'on is called with a pattern before it decorates: @bus.on({"source": ["shop.cart"]})'
+            )
+        for option in options:
+            check_option(option)
 
         def decorate(function: Callable[P, R]) -> Listener[P, R]:
             self._hub.check_open()

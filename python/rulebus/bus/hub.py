@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from rulebus.attempt import Failure
 from rulebus.bus.closing import Closing, close_target
@@ -72,6 +72,16 @@ class Hub:
     ) -> None:
         if when_full not in ("wait", "refuse"):
             raise refusal("bus-option", f"when_full is 'wait' or 'refuse', not {when_full!r}")
+        if max_pending is not None and (type(max_pending) is not int or max_pending < 1):
+            raise refusal("bus-option", f"max_pending is a whole number from 1, or None, not {max_pending!r}")
+        if put_timeout_s is not None and not _is_duration(put_timeout_s):
+            raise refusal(
+                "bus-option", f"put_timeout_s is a number of seconds from 0, or None, not {put_timeout_s!r}"
+            )
+        if isinstance(store, str | os.PathLike):
+            raise refusal(
+                "bus-option", f"store is a store such as SqliteStore({os.fspath(store)!r}), not its path"
+            )
         self.clock: Clock = SystemClock() if clock is None else clock
         self.store: Store = MemoryStore() if store is None else store
         self.limits = BusLimits() if limits is None else limits
@@ -377,6 +387,10 @@ class Hub:
             idle = self.book.care.idle()
         for target in idle:
             yield from close_target(target)
+
+
+def _is_duration(seconds: object) -> bool:
+    return type(seconds) in (int, float) and 0 <= cast(float, seconds) <= threading.TIMEOUT_MAX
 
 
 def _nothing() -> None:

@@ -37,7 +37,7 @@ class Keeping:
         self._dispatcher = dispatcher
         self._closing = threading.Event()
         self.archives = Archives(store, clock, self._attach, book.remove_archive)
-        self.replays = Replays(store, clock, self.archives, self._put, self._match)
+        self.replays = Replays(store, clock, self.archives, self._put, self._match, self._check)
         for bus in book.buses:
             self.archives.attach_bus(bus)
 
@@ -95,6 +95,12 @@ class Keeping:
             if self._dispatcher.wait_for_room(states, _LOOK_S):
                 return True
         return False
+
+    def _check(self, bus: str, rules: tuple[str, ...] | None) -> None:
+        """Raises BusError for a bus or rule that is not there: a replay to it would end well and do nothing."""
+        name = self._book.bus(bus).name
+        for rule in rules or ():
+            self._book.rule(name, rule)
 
     def _match(
         self, bus: str, envelopes: list[bytes], rules: tuple[str, ...] | None

@@ -25,6 +25,7 @@ DEFAULT = "default"
 
 _BUS = re.compile(r"[A-Za-z0-9._-]{1,256}")
 _RULE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_FORM = "expected 1 to {} letters, digits, dots, hyphens and underscores"
 _WILD = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -42,21 +43,21 @@ def bus_name(name_or_arn: str) -> str:
 def check_bus_name(name: str) -> str:
     """The name, if a bus may have it."""
     if not isinstance(name, str) or not _BUS.fullmatch(name):
-        raise refusal("bus-name", f"a bus cannot be called {name!r}", str(name))
+        raise refusal("bus-name", f"a bus cannot be called {name!r}: {_FORM.format(256)}", str(name))
     return name
 
 
 def check_rule_name(name: str) -> str:
     """The name, if a rule may have it."""
     if not isinstance(name, str) or not _RULE.fullmatch(name):
-        raise refusal("rule-name", f"a rule cannot be called {name!r}", str(name))
+        raise refusal("rule-name", f"a rule cannot be called {name!r}: {_FORM.format(64)}", str(name))
     return name
 
 
 def check_target_id(id: str) -> str:
     """The id, if a target may have it."""
     if not isinstance(id, str) or not _RULE.fullmatch(id):
-        raise refusal("target-id", f"a target cannot have the id {id!r}", str(id))
+        raise refusal("target-id", f"a target cannot have the id {id!r}: {_FORM.format(64)}", str(id))
     return id
 
 

@@ -98,7 +98,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "target-kind": Refusal(
         "An object that is no target: no function, bus, `Target`, `Subscription` or known URL",
-        "Give one of those.",
+        "Give a function, another bus, a `Target`, a `Subscription`, or text such as `https://…` or `orders.jsonl`.",
     ),
     "target-twice": Refusal(
         "Two targets of one call have the same id",
@@ -133,7 +133,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "invalid-argument": Refusal(
         "`publish` was given something that an event cannot have",
-        "See the message; the codes of entries are below.",
+        "Give what the message asks for.",
     ),
     "malformed-detail": Refusal(
         "`publish` was given a detail that is no JSON object",

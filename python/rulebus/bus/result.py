@@ -101,4 +101,13 @@ class PutResult(Sequence[EntryResult]):
         return (self._entry(at) for at in range(len(self._ids)))
 
     def __repr__(self) -> str:
-        return f"<PutResult of {len(self)} entries, {self.failed_entry_count} failed, generation {self.generation}>"
+        entries = "1 entry" if len(self) == 1 else f"{len(self)} entries"
+        first = ""
+        if self._faults:
+            at = min(self._faults)
+            fault = self._faults[at]
+            why = (fault.reason or fault.message).partition("\n")[0]
+            first = f" (entry {at}: {fault.code}: {why})"
+        return (
+            f"<PutResult of {entries}, {self.failed_entry_count} failed{first}, generation {self.generation}>"
+        )

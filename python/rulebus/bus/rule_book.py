@@ -8,9 +8,10 @@ refused is refused before anything is touched.
 
 from __future__ import annotations
 
+import difflib
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -99,7 +100,7 @@ class RuleBook:
         bus = self._buses.get(name)
         if bus is None:
             check_bus_name(name)
-            raise refusal("unknown-bus", f"there is no bus called {name!r}", name)
+            raise refusal("unknown-bus", f"there is no bus called {name!r}{_near(name, self._buses)}", name)
         return bus
 
     def find_bus(self, name: str) -> BusRules | None:
@@ -257,7 +258,10 @@ class RuleBook:
     def _entry(self, rules: BusRules, rule: str) -> RuleEntry:
         entry = rules.entries.get(rule)
         if entry is None:
-            raise refusal("unknown-rule", f"bus {rules.name!r} has no rule {rule!r}", str(rule), rules.name)
+            near = _near(rule, rules.entries)
+            raise refusal(
+                "unknown-rule", f"bus {rules.name!r} has no rule {rule!r}{near}", str(rule), rules.name
+            )
         return entry
 
     def _schedule(self, bus: str, expression: str) -> Schedule:
@@ -375,6 +379,16 @@ class RuleBook:
                         "the dead letters as LOOP. Narrow a pattern of the cycle, by the source for example"
                     )
 
+
+def _near(name: str, known: Mapping[str, object]) -> str:
+    """What was probably meant, unless looking for it would take long."""
+    if not isinstance(name, str) or len(known) > _MOST_COMPARED:
+        return ""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f", but {near[0]!r}" if near else ""
+
+
+_MOST_COMPARED = 500
 
 # Every event has this key.
 _ANYTHING = '{"source":[{"exists":true}]}'

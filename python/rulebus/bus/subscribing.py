@@ -7,6 +7,8 @@ Also checks the options of a subscription, and finds ids for targets that were g
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -15,12 +17,12 @@ from rulebus.bus.refusals import refusal
 from rulebus.clock import Clock
 from rulebus.delivery.ordering import key_function
 from rulebus.retry import RetryPolicy
-from rulebus.rule import AsTarget, HasTarget, Subscription, target_of
+from rulebus.rule import AsTarget, HasTarget, InputTransformer, Subscription, target_of
 from rulebus.targets.bus import BusTarget
 from rulebus.targets.function import FunctionTarget
 from rulebus.targets.protocol import Target
 
-__all__ = ["TargetLike", "TargetMaker", "check_subscription"]
+__all__ = ["TargetLike", "TargetMaker", "check_option", "check_subscription"]
 
 
 TargetLike: TypeAlias = "Subscription | AsTarget"
@@ -46,7 +48,8 @@ class TargetMaker:
             return self._open(given)
         if callable(given) and not isinstance(given, type):
             return FunctionTarget(given, clock=self._clock)
-        raise refusal("target-kind", f"{given!r} is no target")
+        what = " (a class; give an instance, or a function)" if isinstance(given, type) else ""
+        raise refusal("target-kind", f"{given!r} is no target{what}")
 
     def subscriptions(self, given: Iterable[Any], taken: Collection[Subscription]) -> list[Subscription]:
         """A subscription for each; ids that are not given are made of the targets' names.
@@ -78,7 +81,7 @@ def _free_id(target: Target, taken: dict[str, Subscription], used: Collection[st
     if isinstance(target, FunctionTarget):
         base = tame(target.name, "function")
     else:
-        base = tame(target.describe().replace(" ", "-"), "target")
+        base = tame(re.sub(r"[^A-Za-z0-9._-]+", "-", target.describe()), "target")
     id, number = base, 1
     while id in used or (id in taken and not _same(target_of(taken[id].target), target)):
         number += 1
@@ -95,6 +98,17 @@ def _same(one: Target, other: Target) -> bool:
     return one is other
 
 
+_OPTIONS = [field.name for field in dataclasses.fields(Subscription) if field.name not in ("target", "id")]
+
+
+def check_option(name: str) -> None:
+    """Raises TypeError for what is no option of a target; names the one that was probably meant."""
+    if name not in _OPTIONS:
+        near = difflib.get_close_matches(name, _OPTIONS, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise TypeError(f"a target has no option {name!r}; {meant}There are: {', '.join(_OPTIONS)}")
+
+
 def check_subscription(subscription: Subscription) -> None:
     """Raises `BusError` for what a subscription cannot have."""
     s = subscription
@@ -102,6 +116,14 @@ def check_subscription(subscription: Subscription) -> None:
     inputs = [name for name in ("input", "input_path", "input_transformer") if getattr(s, name) is not None]
     if inputs and isinstance(s.target, BusTarget):
         raise refusal("input-for-bus", f"target {s.id!r} is a bus and has {inputs[0]}")
+    if not isinstance(s.retry, RetryPolicy):
+        raise _option(
+            s, "retry", "a RetryPolicy, such as rulebus.V2 or RetryPolicy(maximum_retry_attempts=5)"
+        )
+    if s.input_transformer is not None and not isinstance(s.input_transformer, InputTransformer):
+        raise _option(s, "input_transformer", "an InputTransformer")
+    if s.order_by is not None and not isinstance(s.order_by, str) and not callable(s.order_by):
+        raise _option(s, "order_by", "a path such as $.detail.order, or a function of the event")
     for name in ("concurrency", "batch_size", "max_pending"):
         count = getattr(s, name)
         if count is None and name == "max_pending":

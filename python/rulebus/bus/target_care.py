@@ -30,7 +30,9 @@ class TargetCare:
     def leave(self, subscription: Subscription, state: SubscriptionState) -> None:
         """It leads there no more; what is on its way still does."""
         for target in _targets(subscription):
-            _, count = self._uses[id(target)]
+            _, count = self._uses.get(id(target), (target, 0))
+            if count == 0:
+                continue  # Closed with the bus.
             self._uses[id(target)] = (target, count - 1)
             self._leaving.append((target, state))
 

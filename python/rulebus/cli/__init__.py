@@ -75,7 +75,10 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(rulebus.__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Match events against rules in the pattern language of AWS EventBridge.
+    """An event bus of the kind of AWS EventBridge, and its rule engine alone.
+
+    run, dead-letters and archive work with a bus that a router file describes; match, check, explain and bench with rules
+    and events, without a bus.
 
     \b
     Rules files, wherever --rules stands:

@@ -104,5 +104,9 @@ class Lines:
 
     async def _give(self, entries: list[tuple[str, dict[str, Any]]]) -> None:
         self.putting = f"{entries[0][0]} to {entries[-1][0]}"
-        await self._door.put(entries)
+        try:
+            await self._door.put(entries)
+        except Exception:
+            self._door.say(f"{self.putting} and what follows: not put")
+            raise
         self.putting = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -123,6 +124,7 @@ class Service:
             endpoint = self._endpoint()
             changed = self.router.apply(self.config)
             self._said(changed)
+            self._say_orphans()
             await self._open_archives()
             await self.bus.resume_replays()
             if endpoint is not None:
@@ -175,12 +177,12 @@ class Service:
             path,
             self,
             remembered=self._remembered(path),
-            remember=lambda place: self._store.put_document("input", str(path), place.to_json()),
+            remember=lambda place: self._store.put_document("input", os.path.abspath(path), place.to_json()),
             pause=lambda: asyncio.sleep(_POLL_S),
         ).run()
 
     def _remembered(self, path: Path) -> FilePlace | None:
-        document = self._store.documents("input").get(str(path))
+        document = self._store.documents("input").get(os.path.abspath(path))
         return None if document is None else FilePlace.from_json(document)
 
     async def _until_done(self, tasks: list[asyncio.Task[None]], once: bool) -> None:
@@ -242,6 +244,12 @@ class Service:
         self.say(
             f"rules: {len(changed.put)} put, {len(changed.removed)} removed, {changed.same} as they were"
         )
+
+    def _say_orphans(self) -> None:
+        """Names what waits in the store for targets that the file has no more: nobody else would notice."""
+        for (bus, rule, target), count in sorted(self.bus.orphans().items()):
+            deliveries = "1 delivery waits" if count == 1 else f"{count:,} deliveries wait"
+            self.say(f"{deliveries} in the store for {bus}/{rule}/{target}, which is not in the file")
 
     async def _open_archives(self) -> None:
         """Makes the file's archives, or brings those of the store to what the file says."""

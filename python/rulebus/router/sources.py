@@ -193,13 +193,16 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _find(path: Path, place: FilePlace) -> Path | None:
-    """Where the file of a place is now, in the folder of its path."""
+    """Where the file of a place is now: at its path (perhaps by a link), or moved within its folder."""
+    with contextlib.suppress(OSError), _open(path) as file:
+        if place.is_in(file):
+            return path
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for one in entries:
             if one.inode() == place.inode and one.is_file():
                 with _open(Path(one.path)) as file:
                     if place.is_in(file):
-                        return path if one.name == path.name else Path(one.path)
+                        return Path(one.path)
     return None
 
 

@@ -79,6 +79,7 @@ class FunctionTarget:
     ) -> None:
         if not callable(function):
             raise TypeError(f"a function target needs something callable, not {function!r}")
+        _check_takes_events(function)
         self.function = function
         """What is called."""
         self.is_async = _is_async(function)
@@ -210,6 +211,21 @@ def _is_cancelled(error: BaseException) -> bool:
 
     task = current_task()
     return isinstance(error, CancelledError) and (task is None or task.cancelling() > 0)
+
+
+def _check_takes_events(function: Callable[..., Any]) -> None:
+    """Raises TypeError for a function that no event could be given: every delivery would fail, for a day."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):
+        return  # Functions written in C often do not say.
+    name = getattr(function, "__qualname__", repr(function))
+    if parameters and parameters[0].name in ("self", "cls") and "." in name:
+        raise TypeError(
+            f"{name} is a method without its object; subscribe that of an object: bus.on(…)(thing.{name.rpartition('.')[2]})"
+        )
+    if all(one.kind in (one.KEYWORD_ONLY, one.VAR_KEYWORD) for one in parameters):
+        raise TypeError(f"{name} takes no argument to get the event by; write it as handler(event)")
 
 
 def _is_async(function: Any) -> bool:
