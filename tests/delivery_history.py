@@ -12,11 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from delivery_redrive import redrive
 from durable_fake import Disk, DurableFake
 from rulebus.attempt import Failure
-from rulebus.dead_letter import DeadLetter
 from rulebus.delivery import Dispatcher, Job, SubscriptionState
-from rulebus.errors import PermanentError, RetryAfter, StoreError
+from rulebus.errors import PermanentError, RetryAfter
 from rulebus.event import AcceptedEvent
 from rulebus.rule import Subscription
 from rulebus.stores.memory import MemoryStore
@@ -84,6 +84,12 @@ class Side:
     @property
     def key(self) -> tuple[str, str, str]:
         return ("bus", self.name, "t")
+
+    def begin(self, event: AcceptedEvent, put_at: float) -> None:
+        """An event is accepted for it."""
+        detail = json.loads(event.body)["detail"]
+        bad = bool(self.picky and detail.get("bad"))
+        self.fates[event.seq] = Fate(event, detail.get("k"), bad, put_at=put_at)
 
 
 class History:
@@ -188,12 +194,8 @@ class History:
                 self.dispatcher.release(self._routes(batch))
             else:
                 for event, sides in batch:
-                    detail = json.loads(event.body)["detail"]
                     for side in sides:
-                        bad = bool(side.picky and detail.get("bad"))
-                        side.fates[event.seq] = Fate(
-                            event, detail.get("k"), bad, put_at=self.clock.monotonic()
-                        )
+                        side.begin(event, self.clock.monotonic())
                 self.dispatcher.accept(list(zip((e for e, _ in batch), self._routes(batch), strict=True)))
 
     def commit(self, count: int | None = None) -> None:
@@ -394,59 +396,8 @@ class History:
                     fate.due = max(fate.due, 0.0)
 
     def redrive(self) -> None:
-        """Some of the dead letters are sent again, unless their own target has them in hand. (Where a write is durable at
-        once: else the step would not come back.)"""
-        if self.durable and not self.prompt:
-            return
-        known = {letter.id: letter for letter in self.store.dead_letters(limit=10**6)}
-        theirs = {
-            d.letter.id
-            for _, job in self.letter_jobs
-            if not job.over
-            for d in job.deliveries
-            if d.letter is not None
-        }
-        write, written = self.store.write, list[Changes]()
-
-        def noted(changes: Changes) -> Future[None] | None:
-            future = write(changes)
-            written.append(changes)
-            return future
-
-        chosen: set[int] = set()
-
-        def where(letter: DeadLetter) -> bool:
-            if self.choose(3) == 0:
-                chosen.add(letter.id)
-            return letter.id in chosen
-
-        setattr(self.store, "write", noted)  # noqa: B010 - a method is replaced
-        try:
-            result = self.dispatcher.redrive(where)
-        except StoreError:
-            assert self.durable, "a memory fails"
-            result = None
-        finally:
-            setattr(self.store, "write", write)  # noqa: B010
-        sent: set[int] = set()
-        for changes in (one for one in written if one.appended):
-            assert len(changes.appended) == len(changes.buried)
-            for (event, _), id in zip(changes.appended, changes.buried, strict=True):
-                assert id not in sent | self.redriven, "a letter was sent twice"
-                assert id in chosen - theirs - self.taken_here, "a letter was sent that is not to be"
-                sent.add(id)
-                letter = known[id]
-                assert (event.id, event.body) == (letter.event.id, letter.event.body)
-                side = next(side for side in self.sides if side.name == letter.rule)
-                detail = json.loads(event.body)["detail"]
-                bad = bool(side.picky and detail.get("bad"))
-                side.fates[event.seq] = Fate(event, detail.get("k"), bad, put_at=self.clock.monotonic())
-        self.redriven |= sent
-        if result is not None:
-            assert result.sent == len(sent)
-            assert result.matched == len(chosen)
-            assert len(chosen) == result.sent + result.taken + result.without_target + result.without_room
-            assert result.taken == len(chosen & (theirs | self.taken_here))
+        """Some of the dead letters are sent again."""
+        redrive(self)
 
     def jump(self) -> None:
         """Somebody sets the wall clock."""
