@@ -75,7 +75,7 @@ pub struct Operands {
 impl Operands {
     /// The three literals only.
     pub fn new(hasher: OperandHasher) -> Self {
-        let mut new = Self { hasher, arena: Vec::new(), starts: vec![0], tags: Tags::new(), number_texts: false };
+        let mut new = Self { hasher, arena: Vec::new(), starts: vec![0], tags: Tags::default(), number_texts: false };
         for literal in [b't', b'f', b'n'] {
             new.intern(OperandKind::Literal, &[literal]);
         }

@@ -23,12 +23,14 @@ pub struct Tags {
     len: usize,
 }
 
-impl Tags {
+impl Default for Tags {
     /// A table without entries.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { slots: vec![EMPTY; 8 + TAIL], homes: 8, len: 0 }
     }
+}
 
+impl Tags {
     /// A frozen table of these entries.
     pub fn of(mut entries: Vec<(u32, u32)>) -> Self {
         entries.sort_unstable();
@@ -43,10 +45,11 @@ impl Tags {
         let mut i = self.home(tag);
         loop {
             let (t, number) = self.slots[i];
-            if t >= tag {
-                if t > tag || number == NONE || same(number) {
-                    return if t > tag { NONE } else { number };
-                }
+            if t > tag {
+                return NONE;
+            }
+            if t == tag && (number == NONE || same(number)) {
+                return number;
             }
             i += 1;
         }
@@ -105,7 +108,7 @@ impl Tags {
 
     #[inline]
     fn home(&self, tag: u32) -> usize {
-        (u64::from(tag) * self.homes as u64 >> 32) as usize
+        ((u64::from(tag) * self.homes as u64) >> 32) as usize
     }
 }
 
@@ -132,7 +135,7 @@ mod tests {
                     _ => u32::MAX - next(200) as u32,
                 };
                 let entries: Vec<(u32, u32)> = (0..size).map(|n| (tag(), n)).collect();
-                let mut grown = Tags::new();
+                let mut grown = Tags::default();
                 entries.iter().for_each(|(tag, n)| grown.insert(*tag, *n));
                 let check = |table: &Tags| {
                     for (tag, n) in &entries {
