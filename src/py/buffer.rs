@@ -1,5 +1,5 @@
 //! The buffer protocol, both ways: bytes of others read without a copy, and arrays of our own handed out without one.
-//! `unsafe` is confined here and to `names`.
+//! `unsafe` is confined here, to `heap` and to `names`.
 
 use pyo3::{
     buffer::PyBuffer,

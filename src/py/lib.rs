@@ -1,5 +1,5 @@
 //! The module `rulebus._core`: registers the classes. What they do is the core's business; here arguments are taken in,
-//! results handed out and errors translated. Knows no algorithm. `unsafe` lives in `buffer` and `names` only.
+//! results handed out and errors translated. Knows no algorithm. `unsafe` lives in `buffer`, `heap` and `names` only.
 //!
 //! Every class is frozen and `Sync`: the module may be used without the GIL.
 
@@ -7,6 +7,7 @@ mod batch;
 mod buffer;
 mod children;
 mod errors;
+mod heap;
 mod input;
 mod lines;
 mod matcher;

@@ -5,6 +5,7 @@ use crate::{
     batch,
     buffer::{Array, Numbers},
     errors::{Fault, capacity_err, pattern_err, rule_set_err},
+    heap,
     input::{Event, Lines},
     lines::{LinesResult, line_faults, pairs},
     names::{Name, Names},
@@ -26,6 +27,8 @@ use std::cell::Cell;
 
 /// Events up to this size are matched without letting other threads in: a switch costs more than the match.
 const SMALL_EVENT: usize = 32 << 10;
+/// After so many rules in one change memory is given back.
+const MANY_RULES: usize = 16_384;
 /// A scratch that grew with an event larger than this is not kept.
 const KEPT_SCRATCH: usize = 1 << 20;
 
@@ -194,7 +197,12 @@ impl Matcher {
         })?;
         let names = items.into_iter().map(|(name, _)| Name::of(name)).collect::<PyResult<Vec<_>>>()?;
         let put = |replaces: &[Option<RuleId>]| self.rules.put_draft(draft, replaces);
-        self.names.put(py, names, put)?.map_err(|error| capacity_err(py, error.to_string()))
+        let many = names.len() >= MANY_RULES;
+        self.names.put(py, names, put)?.map_err(|error| capacity_err(py, error.to_string()))?;
+        if many {
+            py.detach(heap::give_back);
+        }
+        Ok(())
     }
 
     fn _remove(&self, py: Python<'_>, name: Bound<'_, PyAny>) -> PyResult<bool> {
@@ -206,7 +214,10 @@ impl Matcher {
     /// Merges happen by themselves, in a background thread. This is for the moment before a fork, so that children share
     /// the memory, and for measurements. COST: one to four seconds a million rules.
     fn compact(&self, py: Python<'_>) {
-        py.detach(|| self.rules.compact());
+        py.detach(|| {
+            self.rules.compact();
+            heap::give_back();
+        });
     }
 
     /// Counts what the events of a sample hold, JSON lines, and builds the index anew for events like those.

@@ -1,5 +1,5 @@
 //! The names of rules: any hashable Python objects, found by number while matching and by equality while changing.
-//! `unsafe` is confined here and to `buffer`.
+//! `unsafe` is confined here, to `buffer` and to `heap`.
 //!
 //! Idea: a table of slots that only grows holds the object of each rule number; readers take no lock. The way back,
 //! from a name to its number, is a hash table of numbers behind a mutex that is only held for moments.

@@ -20,4 +20,5 @@ pub mod record;
 pub mod segment;
 pub mod skew;
 pub mod table;
+pub mod tags;
 pub mod wildcard;

@@ -3,13 +3,13 @@
 //!
 //! COST: a lookup is one hash and on average one probe; a hit compares all bytes, the hash is never trusted.
 
+use super::tags::Tags;
 use foldhash::fast::SeedableRandomState;
 use std::hash::{BuildHasher, Hasher};
 
 /// Names an operand within its segment.
 pub type OperandId = u32;
-/// No operand.
-pub const NONE: OperandId = u32::MAX;
+pub use super::tags::NONE;
 
 /// What an operand is; values of different kinds never equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,15 +67,15 @@ pub struct Operands {
     /// Kind byte and bytes of operand i: `arena[starts[i]..starts[i + 1]]`.
     arena: Vec<u8>,
     starts: Vec<u32>,
-    /// Open addressing by the upper half of the hash: (that half, operand), `NONE` = empty. So growing reads nothing else.
-    slots: Vec<(u32, OperandId)>,
+    /// Operands by the upper half of their hashes.
+    tags: Tags,
     number_texts: bool,
 }
 
 impl Operands {
     /// The three literals only.
     pub fn new(hasher: OperandHasher) -> Self {
-        let mut new = Self { hasher, arena: Vec::new(), starts: vec![0], slots: vec![(0, NONE); 16], number_texts: false };
+        let mut new = Self { hasher, arena: Vec::new(), starts: vec![0], tags: Tags::default(), number_texts: false };
         for literal in [b't', b'f', b'n'] {
             new.intern(OperandKind::Literal, &[literal]);
         }
@@ -123,21 +123,10 @@ impl Operands {
     /// The number of an operand that is there.
     #[inline]
     pub fn find(&self, hash: u64, kind: OperandKind, bytes: &[u8]) -> OperandId {
-        let (mask, tag) = (self.slots.len() - 1, (hash >> 32) as u32);
-        let mut i = tag as usize & mask;
-        loop {
-            let (t, id) = self.slots[i];
-            if id == NONE {
-                return NONE;
-            }
-            if t == tag {
-                let stored = &self.arena[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize];
-                if stored[0] == kind as u8 && &stored[1..] == bytes {
-                    return id;
-                }
-            }
-            i = (i + 1) & mask;
-        }
+        self.tags.find((hash >> 32) as u32, |id| {
+            let stored = &self.arena[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize];
+            stored[0] == kind as u8 && &stored[1..] == bytes
+        })
     }
 
     /// The number of an operand, added if it is new.
@@ -147,43 +136,24 @@ impl Operands {
         if found != NONE {
             return found;
         }
-        if (self.len() + 1) * 3 > self.slots.len() * 2 {
-            self.grow();
-        }
         self.number_texts |= kind == OperandKind::NumberText;
         let id = self.len() as OperandId;
         self.arena.push(kind as u8);
         self.arena.extend_from_slice(bytes);
         self.starts.push(self.arena.len() as u32);
-        place(&mut self.slots, (hash >> 32) as u32, id);
+        self.tags.insert((hash >> 32) as u32, id);
         id
-    }
-
-    fn grow(&mut self) {
-        let mut slots = vec![(0, NONE); self.slots.len() * 2];
-        for (tag, id) in self.slots.iter().filter(|(_, id)| *id != NONE) {
-            place(&mut slots, *tag, *id);
-        }
-        self.slots = slots;
     }
 
     /// Gives back what growth reserved.
     pub fn freeze(&mut self) {
         self.arena.shrink_to_fit();
         self.starts.shrink_to_fit();
+        self.tags.freeze();
     }
 
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.arena.capacity() + self.starts.capacity() * 4 + self.slots.capacity() * 8
+        self.arena.capacity() + self.starts.capacity() * 4 + self.tags.size_bytes()
     }
-}
-
-fn place(slots: &mut [(u32, OperandId)], tag: u32, id: OperandId) {
-    let mask = slots.len() - 1;
-    let mut i = tag as usize & mask;
-    while slots[i].1 != NONE {
-        i = (i + 1) & mask;
-    }
-    slots[i] = (tag, id);
 }

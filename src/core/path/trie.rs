@@ -102,7 +102,7 @@ impl PathTrie {
         let mut here = vec![super::ROOT; other.len()];
         for id in 1..other.len() as PathId {
             let node = self.child(here[other.parent(id) as usize], other.segment(id))?;
-            if other.is_wanted(id) > self.is_wanted(node) || other.is_shared(id) > self.is_shared(node) {
+            if other.is_wanted(id) && !self.is_wanted(node) || other.is_shared(id) && !self.is_shared(node) {
                 return None;
             }
             here[id as usize] = node;
@@ -371,7 +371,9 @@ mod tests {
         for id in 1..b.len() as PathId {
             let there = here[id as usize];
             assert_eq!(a.find(&b.name(id)), Some(there));
-            assert!(a.is_wanted(there) >= b.is_wanted(id) && a.is_shared(there) >= b.is_shared(id) && a.is_inner(there) >= b.is_inner(id));
+            let kept = |there: bool, here: bool| here || !there;
+            assert!(kept(b.is_wanted(id), a.is_wanted(there)) && kept(b.is_shared(id), a.is_shared(there)));
+            assert!(kept(b.is_inner(id), a.is_inner(there)));
         }
         assert!(a.is_wanted(a.find(b"detail.b.c").unwrap()) && !a.is_wanted(a.find(b"y").unwrap()));
         assert_eq!(a.knows(&b), Some(here));

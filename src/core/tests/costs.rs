@@ -51,10 +51,12 @@ fn costs_name_the_condition_and_count_candidates() {
 fn a_sample_moves_rules_away_from_what_most_events_hold() {
     // Rules name a thousand tenants and ten kinds; by the rules, tenants divide better. But nearly all events are of one
     // tenant, and of a kind that rules seldom ask for.
-    let rule =
-        |n: usize| format!(r#"{{"tenant":["t{}"],"kind":["k{}"],"n":[{{"numeric":[">",{n}]}}]}}"#, if n % 20 == 0 { 0 } else { n }, n % 10);
-    let event =
-        |n: usize| format!(r#"{{"tenant":"t{}","kind":"k{}","n":500}}"#, if n % 50 == 49 { n } else { 0 }, if n % 25 == 0 { 1 } else { 9 });
+    let rule = |n: usize| {
+        format!(r#"{{"tenant":["t{}"],"kind":["k{}"],"n":[{{"numeric":[">",{n}]}}]}}"#, if n.is_multiple_of(20) { 0 } else { n }, n % 10)
+    };
+    let event = |n: usize| {
+        format!(r#"{{"tenant":"t{}","kind":"k{}","n":500}}"#, if n % 50 == 49 { n } else { 0 }, if n.is_multiple_of(25) { 1 } else { 9 })
+    };
     let set = set_of((0..1_000).map(rule));
     let sample: String = (0..2_000).map(|n| event(n) + "\n").collect();
     let candidates = |set: &RuleSet| costs(set, &sample).iter().filter_map(|c| c.observed).map(|(candidates, _)| candidates).sum::<u64>();
