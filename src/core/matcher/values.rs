@@ -165,7 +165,7 @@ impl Values {
                     let (key, comparable) = match number::scan(bytes) {
                         Scanned::Comparable(key) => (Some(key), Comparable::Yes),
                         Scanned::Near(key) => (Some(key), Comparable::Open),
-                        Scanned::Beyond => (None, Comparable::No),
+                        Scanned::Not => (None, Comparable::No),
                     };
                     value.key = key;
                     value.comparable.set(comparable);

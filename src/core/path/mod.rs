@@ -6,6 +6,7 @@
 mod trie;
 
 pub use trie::{KeyHit, PathTrie};
+pub(crate) use trie::{INNER, SHARED, WANTED};
 
 /// Number of a path: its node in the trie.
 pub type PathId = u32;

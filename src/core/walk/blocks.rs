@@ -50,6 +50,18 @@ pub trait Isa {
     /// # Safety
     /// The processor must have the instruction set.
     unsafe fn prefix_parity(bits: u64) -> u64;
+
+    /// Whether the bytes equal the token's wherever `mask` has a bit.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    unsafe fn same(bytes: &[u8; 32], token: &[u8; 32], mask: u32) -> bool;
+
+    /// Which of the bytes are digits.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    unsafe fn digits(bytes: &[u8; 32]) -> u32;
 }
 
 /// What stage 1 says about the text as a whole.
@@ -161,6 +173,26 @@ impl Isa for Portable {
     #[inline(always)]
     unsafe fn prefix_parity(bits: u64) -> u64 {
         [1, 2, 4, 8, 16, 32].iter().fold(bits, |b, by| b ^ b << by)
+    }
+
+    #[inline(always)]
+    unsafe fn same(bytes: &[u8; 32], token: &[u8; 32], mask: u32) -> bool {
+        let pairs = bytes.as_chunks::<8>().0.iter().zip(token.as_chunks::<8>().0);
+        let equal = pairs.enumerate().fold(0, |found, (i, (a, b))| {
+            found | (gather(zero(u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b))) as u32) << (8 * i)
+        });
+        equal & mask == mask
+    }
+
+    #[inline(always)]
+    unsafe fn digits(bytes: &[u8; 32]) -> u32 {
+        bytes.as_chunks::<8>().0.iter().enumerate().fold(0, |found, (i, word)| {
+            let w = u64::from_le_bytes(*word);
+            // The upper half is 3, and the lower half plus 6 stays within four bits.
+            let upper = zero((w & (0xf0 * ONES)) ^ (0x30 * ONES));
+            let lower = zero(((w & (0x0f * ONES)) + 6 * ONES) & (0x10 * ONES));
+            found | (gather(upper & lower) as u32) << (8 * i)
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use super::cursor::{self, Stop};
 use super::{Leaves, Validation, WalkState};
 use crate::limits::EventLimits;
 use crate::path::PathTrie;
+use crate::value::sieve::Sieves;
 use std::sync::OnceLock;
 
 /// An instruction set that the walk was compiled for.
@@ -44,14 +45,14 @@ impl Instructions {
 #[inline]
 pub(super) fn run(
     text: &[u8],
-    trie: &PathTrie,
+    wanted: (&PathTrie, &Sieves),
     level: Validation,
     limits: &EventLimits,
     state: &mut WalkState,
     out: &mut Leaves,
 ) -> Result<(), Stop> {
     // SAFETY: `best` is available.
-    unsafe { run_with(Instructions::best(), text, trie, level, limits, state, out) }
+    unsafe { run_with(Instructions::best(), text, wanted, level, limits, state, out) }
 }
 
 /// Walks with a given instruction set.
@@ -62,7 +63,7 @@ pub(super) fn run(
 pub(super) unsafe fn run_with(
     instructions: Instructions,
     text: &[u8],
-    trie: &PathTrie,
+    wanted: (&PathTrie, &Sieves),
     level: Validation,
     limits: &EventLimits,
     state: &mut WalkState,
@@ -71,17 +72,17 @@ pub(super) unsafe fn run_with(
     // SAFETY: the caller vouches for the instruction set; the portable walk runs anywhere.
     unsafe {
         match (instructions, level) {
-            (Instructions::Portable, Validation::Strict) => portable::strict(text, trie, limits, state, out),
-            (Instructions::Portable, Validation::Checked) => portable::checked(text, trie, limits, state, out),
-            (Instructions::Portable, Validation::Trusted) => portable::trusted(text, trie, limits, state, out),
+            (Instructions::Portable, Validation::Strict) => portable::strict(text, wanted, limits, state, out),
+            (Instructions::Portable, Validation::Checked) => portable::checked(text, wanted, limits, state, out),
+            (Instructions::Portable, Validation::Trusted) => portable::trusted(text, wanted, limits, state, out),
             #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx2, Validation::Strict) => avx2::strict(text, trie, limits, state, out),
+            (Instructions::Avx2, Validation::Strict) => avx2::strict(text, wanted, limits, state, out),
             #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx2, Validation::Checked) => avx2::checked(text, trie, limits, state, out),
+            (Instructions::Avx2, Validation::Checked) => avx2::checked(text, wanted, limits, state, out),
             #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx2, Validation::Trusted) => avx2::trusted(text, trie, limits, state, out),
+            (Instructions::Avx2, Validation::Trusted) => avx2::trusted(text, wanted, limits, state, out),
             #[cfg(not(target_arch = "x86_64"))]
-            (_, level) => run_with(Instructions::Portable, text, trie, level, limits, state, out),
+            (_, level) => run_with(Instructions::Portable, text, wanted, level, limits, state, out),
         }
     }
 }
@@ -104,13 +105,13 @@ macro_rules! compiled {
         #[inline(never)]
         pub unsafe fn $level(
             text: &[u8],
-            trie: &PathTrie,
+            wanted: (&PathTrie, &Sieves),
             limits: &EventLimits,
             state: &mut WalkState,
             out: &mut Leaves,
         ) -> Result<(), Stop> {
             // SAFETY: passed on to the caller.
-            unsafe { cursor::run::<$isa, { cursor::$number }>(text, trie, limits, state, out) }
+            unsafe { cursor::run::<$isa, { cursor::$number }>(text, wanted, limits, state, out) }
         }
     };
 }

@@ -40,6 +40,24 @@ impl Isa for Avx2 {
         // SAFETY: the caller vouches for PCLMULQDQ.
         unsafe { carryless(bits) }
     }
+
+    #[inline(always)]
+    unsafe fn same(bytes: &[u8; 32], token: &[u8; 32], mask: u32) -> bool {
+        // SAFETY: the caller vouches for AVX2; both loads take 32 bytes.
+        unsafe {
+            let equal = _mm256_cmpeq_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), _mm256_loadu_si256(token.as_ptr().cast()));
+            !(_mm256_movemask_epi8(equal) as u32) & mask == 0
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn digits(bytes: &[u8; 32]) -> u32 {
+        // SAFETY: the caller vouches for AVX2; the load takes 32 bytes.
+        unsafe {
+            let value = _mm256_sub_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), _mm256_set1_epi8(b'0' as i8));
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(value, _mm256_set1_epi8(9)), value)) as u32
+        }
+    }
 }
 
 /// The product with all ones, without carries: every bit becomes the parity of those below it and itself.
