@@ -5,8 +5,8 @@
 
 mod trie;
 
-pub use trie::{KeyHit, PathTrie};
 pub(crate) use trie::{INNER, SHARED, WANTED};
+pub use trie::{KeyHit, PathTrie};
 
 /// Number of a path: its node in the trie.
 pub type PathId = u32;

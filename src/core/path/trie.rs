@@ -82,7 +82,14 @@ impl PathTrie {
     /// A trie with only the root.
     pub fn new() -> Self {
         let root = Node { filter: 0, kids_at: 0, kids_len: 0, parent: super::ROOT, key_at: 0, key_len: 0, flags: 0 };
-        Self { nodes: vec![root], kids: Vec::new(), keys: Vec::new(), large: HashTable::new(), seed: RandomState::default(), version: next_version() }
+        Self {
+            nodes: vec![root],
+            kids: Vec::new(),
+            keys: Vec::new(),
+            large: HashTable::new(),
+            seed: RandomState::default(),
+            version: next_version(),
+        }
     }
 
     /// The node of a joined path, made when it is new. Every text is at least one segment: "" is `[""]`, "a." is `["a", ""]`.

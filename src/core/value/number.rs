@@ -249,7 +249,11 @@ fn many_digits(mantissa: u64, places: u32) -> Option<(f64, bool)> {
     let borders = |m: u64| ((2 * m - 1) as u128 * power, (2 * m + 1) as u128 * power);
     let (mut low, mut high) = borders(m);
     while decimal < low || decimal > high {
-        if decimal < low { m -= 1 } else { m += 1 }
+        if decimal < low {
+            m -= 1
+        } else {
+            m += 1
+        }
         (low, high) = borders(m);
     }
     // At a power of two the doubles below are denser; on a border the even neighbour counts.

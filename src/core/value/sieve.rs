@@ -47,8 +47,9 @@ pub struct Class {
 /// The points of one path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sieve {
-    /// In units of 1e-8, ascending; the rest is infinite.
+    /// In units of 1e-8, ascending.
     points: [f64; MOST],
+    len: usize,
     /// A bit for every class that lies in a range.
     ranged: u32,
 }
@@ -107,7 +108,7 @@ impl Asked {
         if near.len() > MOST {
             return None;
         }
-        let mut points = [f64::INFINITY; MOST];
+        let mut points = [0.0; MOST];
         points.iter_mut().zip(&near).for_each(|(point, value)| *point = value * UNIT);
         let mut ranged = 0;
         for &(lo, hi) in &self.ranges {
@@ -119,7 +120,7 @@ impl Asked {
                 ranged |= ((lo <= from && to <= hi) as u32) << class;
             }
         }
-        Some(Sieve { points, ranged })
+        Some(Sieve { points, len: near.len(), ranged })
     }
 }
 
@@ -128,15 +129,16 @@ impl Sieve {
     #[inline]
     pub fn class(&self, near: Near) -> Option<Class> {
         let (mut below, mut up_to) = (0, 0);
-        for point in &self.points {
+        let points = &self.points[..self.len];
+        for point in points {
             below += (*point + MARGIN < near.low) as usize;
             up_to += (*point - MARGIN <= near.high) as usize;
         }
         if below != up_to {
             return None;
         }
-        let low = if below == 0 { f64::NEG_INFINITY } else { self.points[below - 1] + MARGIN };
-        let high = self.points.get(below).map_or(f64::INFINITY, |point| *point - MARGIN);
+        let low = if below == 0 { f64::NEG_INFINITY } else { points[below - 1] + MARGIN };
+        let high = points.get(below).map_or(f64::INFINITY, |point| *point - MARGIN);
         Some(Class { number: below as u32, ranged: self.ranged >> below & 1 != 0, bounds: Near { low, high } })
     }
 }
@@ -212,14 +214,16 @@ pub fn glance(bytes: &[u8; 32], negative: bool, whole: usize, part: usize) -> Ne
     if negative { Near { low: -high, high: -low } } else { Near { low, high } }
 }
 
+const UNITS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
 /// Bounds of all numbers that share a number's sign, its digits before the point and the first `part` after it; `near`
 /// is what a glance gave.
 pub fn truncated(near: Near, negative: bool, part: usize) -> Near {
     debug_assert!((1..=8).contains(&part));
-    let unit = 10f64.powi(8 - part as i32);
-    let lowest = if negative { -near.high } else { near.low };
-    let low = (lowest / unit).floor() * unit;
-    let high = low + unit;
+    let unit = UNITS[8 - part];
+    let lowest = (if negative { -near.high } else { near.low }) as u64;
+    let low = lowest - lowest % unit;
+    let (low, high) = (low as f64, (low + unit) as f64);
     if negative { Near { low: -high, high: -low } } else { Near { low, high } }
 }
 
@@ -243,7 +247,8 @@ mod tests {
         let mut next = random();
         for _ in 0..200_000 {
             let (whole, part) = (1 + next(7) as usize, next(18) as usize);
-            let digits = |n: usize, next: &mut dyn FnMut(u64) -> u64| -> String { (0..n).map(|_| (b'0' + next(10) as u8) as char).collect() };
+            let digits =
+                |n: usize, next: &mut dyn FnMut(u64) -> u64| -> String { (0..n).map(|_| (b'0' + next(10) as u8) as char).collect() };
             let negative = next(2) == 0;
             let mut text = if negative { "-".to_owned() } else { String::new() };
             text += &digits(whole, &mut next);

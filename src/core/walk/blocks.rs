@@ -178,9 +178,9 @@ impl Isa for Portable {
     #[inline(always)]
     unsafe fn same(bytes: &[u8; 32], token: &[u8; 32], mask: u32) -> bool {
         let pairs = bytes.as_chunks::<8>().0.iter().zip(token.as_chunks::<8>().0);
-        let equal = pairs.enumerate().fold(0, |found, (i, (a, b))| {
-            found | (gather(zero(u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b))) as u32) << (8 * i)
-        });
+        let equal = pairs
+            .enumerate()
+            .fold(0, |found, (i, (a, b))| found | (gather(zero(u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b))) as u32) << (8 * i));
         equal & mask == mask
     }
 
@@ -269,10 +269,17 @@ mod tests {
             let summary = unsafe { fill::<Portable>(&text, &mut blocks) };
             assert_eq!((&blocks, summary), (&expected.0, expected.1));
             #[cfg(target_arch = "x86_64")]
-            if crate::walk::Instructions::available().contains(&crate::walk::Instructions::Avx2) {
+            for instructions in crate::walk::Instructions::available() {
+                use crate::walk::{Instructions, x86};
                 // SAFETY: just found to be available.
-                let summary = unsafe { fill::<crate::walk::x86::Avx2>(&text, &mut blocks) };
-                assert_eq!((&blocks, summary), (&expected.0, expected.1));
+                let summary = unsafe {
+                    match instructions {
+                        Instructions::Portable => fill::<Portable>(&text, &mut blocks),
+                        Instructions::Avx2 => fill::<x86::Avx2>(&text, &mut blocks),
+                        Instructions::Avx512 => fill::<x86::Avx512>(&text, &mut blocks),
+                    }
+                };
+                assert_eq!((&blocks, summary), (&expected.0, expected.1), "{instructions:?}");
             }
         }
     }

@@ -59,7 +59,6 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
         return Err(Stop::Refused);
     }
     state.keys.prepare(trie.len());
-    state.shapes.prepare(trie.version());
     state.sifted = 0;
     if state.passed.len() < sieves.len() {
         state.passed.resize(sieves.len(), Passed::default());
@@ -74,6 +73,7 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
         max_leaves: limits.max_event_values,
         keys: &mut state.keys,
         shapes: &mut state.shapes,
+        version: trie.version(),
         isa: PhantomData,
         key: &mut state.key,
         arrays: 0,
@@ -100,6 +100,8 @@ struct Walker<'a, I: Isa, const LEVEL: u8> {
     max_leaves: usize,
     keys: &'a mut Keys,
     shapes: &'a mut Shapes,
+    /// Of the trie.
+    version: u64,
     isa: PhantomData<I>,
     key: &'a mut Vec<u8>,
     arrays: u32,
@@ -228,7 +230,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         let bytes = self.text.get(*p..*p + TOKEN)?.first_chunk()?;
         // SAFETY: the caller vouches for `I`. A token ends with a colon or a blank, which is not the last byte.
         unsafe {
-            if slot.object != object(here.node, first) || !I::same(bytes, &slot.token, slot.mask) {
+            if slot.object != object(self.version, here.node, first) || !I::same(bytes, &slot.token, slot.mask) {
                 return None;
             }
             // There may be more blanks than the last time.
@@ -247,7 +249,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     ///
     /// # Safety
     /// `p <= last`.
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn member(&mut self, from: usize, p: &mut usize, here: &mut Frame, first: bool) -> Result<Place, Stop> {
         // SAFETY: `p <= last`; then past a quote, blanks and a colon, none of which is the last byte.
         unsafe {
@@ -279,8 +281,8 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             };
             here.shape = match self.text.get(from..from + TOKEN).and_then(|t| t.first_chunk()) {
                 Some(token) if !escaped && *p - from <= TOKEN => {
-                    self.shapes.learn(here.shape, token, *p - from, object(here.node, first), place)
-                },
+                    self.shapes.learn(here.shape, token, *p - from, object(self.version, here.node, first), place)
+                }
                 _ => mix(here.shape, self.word(start)),
             };
             Ok(place)
@@ -487,8 +489,20 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// The closing quote of the string whose text begins at `start`.
     #[inline(always)]
     fn string_end(&self, start: usize) -> Result<usize, Stop> {
-        let mut block = start >> 6;
-        let mut quotes = self.blocks[block].quote & (!0u64 << (start & 63));
+        // Sixty-four bytes from `start` on: whether a string crosses from one block into the next cannot be foretold.
+        let (block, shift) = (start >> 6, start & 63);
+        let quotes = self.blocks[block].quote >> shift | self.blocks[block + 1].quote << 1 << (63 - shift);
+        if quotes == 0 {
+            return self.far_string_end(block + 1);
+        }
+        let end = start + quotes.trailing_zeros() as usize;
+        if end < self.last { Ok(end) } else { Err(Stop::Refused) }
+    }
+
+    /// The first quote of a block or of those after it.
+    #[inline(never)]
+    fn far_string_end(&self, mut block: usize) -> Result<usize, Stop> {
+        let mut quotes = self.blocks[block].quote;
         while quotes == 0 {
             block += 1;
             quotes = self.blocks[block].quote; // the sentinel stops this

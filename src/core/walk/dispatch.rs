@@ -16,6 +16,8 @@ pub enum Instructions {
     Portable,
     /// x86-64 with AVX2, PCLMULQDQ, BMI, LZCNT and POPCNT.
     Avx2,
+    /// The same with AVX-512F, BW and VL.
+    Avx512,
 }
 
 impl Instructions {
@@ -30,6 +32,9 @@ impl Instructions {
             }
             if has!("avx2", "pclmulqdq", "bmi1", "bmi2", "lzcnt", "popcnt") {
                 found.push(Self::Avx2);
+                if has!("avx512f", "avx512bw", "avx512vl") {
+                    found.push(Self::Avx512);
+                }
             }
         }
         found
@@ -81,6 +86,12 @@ pub(super) unsafe fn run_with(
             (Instructions::Avx2, Validation::Checked) => avx2::checked(text, wanted, limits, state, out),
             #[cfg(target_arch = "x86_64")]
             (Instructions::Avx2, Validation::Trusted) => avx2::trusted(text, wanted, limits, state, out),
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx512, Validation::Strict) => avx512::strict(text, wanted, limits, state, out),
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx512, Validation::Checked) => avx512::checked(text, wanted, limits, state, out),
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx512, Validation::Trusted) => avx512::trusted(text, wanted, limits, state, out),
             #[cfg(not(target_arch = "x86_64"))]
             (_, level) => run_with(Instructions::Portable, text, wanted, level, limits, state, out),
         }
@@ -119,3 +130,5 @@ macro_rules! compiled {
 compiled!(portable, Portable);
 #[cfg(target_arch = "x86_64")]
 compiled!(avx2, crate::walk::x86::Avx2, "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt");
+#[cfg(target_arch = "x86_64")]
+compiled!(avx512, crate::walk::x86::Avx512, "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt");

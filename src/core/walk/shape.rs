@@ -3,14 +3,14 @@
 //! `,"state": `, or after an opening brace `"state":`; one comparison of 32 bytes then takes the place of reading it.
 //!
 //! Only ever a guess: a token is compared in full, so that a wrong one costs time and nothing else. What it leads to
-//! depends on its text and on the object's node alone, and is forgotten when the trie is another.
+//! depends on its text, on the object's node and on the trie alone, and all of them are compared.
 
 use super::state::{NOWHERE, Place};
 use crate::path::PathId;
 
 /// Bytes of a token that can be remembered.
 pub(super) const TOKEN: usize = 32;
-const SLOTS: usize = 256;
+const SLOTS: usize = 1024;
 
 /// A token and what follows from it.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,6 @@ pub(super) struct Slot {
 #[derive(Clone, Debug)]
 pub(super) struct Shapes {
     slots: Box<[Slot; SLOTS]>,
-    version: u64,
 }
 
 /// Counts nowhere.
@@ -42,20 +41,11 @@ const UNUSED: Slot = Slot { token: [0; TOKEN], mask: 0, len: 0, next: 0, object:
 
 impl Default for Shapes {
     fn default() -> Self {
-        Self { slots: Box::new([UNUSED; SLOTS]), version: 0 }
+        Self { slots: vec![UNUSED; SLOTS].into_boxed_slice().try_into().expect("as many as asked for") }
     }
 }
 
 impl Shapes {
-    /// Before an event: forgets what belonged to another trie.
-    #[inline(always)]
-    pub fn prepare(&mut self, version: u64) {
-        if self.version != version {
-            self.version = version;
-            *self.slots = [UNUSED; SLOTS];
-        }
-    }
-
     /// What was met last in this state.
     #[inline(always)]
     pub fn expected(&self, state: u32) -> &Slot {
@@ -79,11 +69,12 @@ impl Shapes {
     }
 }
 
-/// Where a token counts: in objects of this node, and either behind an opening brace or behind a value, which a comma
-/// has to follow.
+/// Where a token counts: with this trie (see `PathTrie::version`), in objects of this node, and either behind an opening
+/// brace or behind a value, which a comma has to follow.
 #[inline(always)]
-pub(super) fn object(node: PathId, first: bool) -> u64 {
-    (node as u64) << 1 | first as u64
+pub(super) fn object(version: u64, node: PathId, first: bool) -> u64 {
+    // A rule set has at most 2^24 paths, so that `NO_NODE` stays apart.
+    version << 26 | (node as u64 & 0x1ff_ffff) << 1 | first as u64
 }
 
 /// A state that follows from another.
