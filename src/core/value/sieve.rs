@@ -3,7 +3,7 @@
 //! same conditions. Of many numbers of one class one is enough, and to know a number's class its first digits do, unless
 //! a point is so near that only the exact value tells.
 //!
-//! Must never give a class to a number that may equal a point.
+//! Must never put a number into a class when it may belong to another.
 
 use super::number::{eight_of, value_of};
 
@@ -36,12 +36,20 @@ impl Near {
 /// A class of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Class {
-    /// Its number: so many points lie below.
+    /// Its number: twice as many as points lie below, and one more when it is itself a point.
     pub number: u32,
     /// Whether a range holds its numbers: then it matters whether a number is comparable.
     pub ranged: bool,
-    /// Numbers strictly between these are of this class.
+    /// Numbers strictly between these are of this class; nothing when it is a point.
     pub bounds: Near,
+}
+
+impl Class {
+    /// Whether its numbers all equal a point.
+    #[inline(always)]
+    pub fn is_point(&self) -> bool {
+        self.number & 1 != 0
+    }
 }
 
 /// The points of one path.
@@ -49,6 +57,8 @@ pub struct Class {
 pub struct Sieve {
     /// In units of 1e-8, ascending.
     points: [f64; MOST],
+    /// The doubles themselves.
+    exact: [f64; MOST],
     len: usize,
     /// A bit for every class that lies in a range.
     ranged: u32,
@@ -120,12 +130,14 @@ impl Asked {
                 ranged |= ((lo <= from && to <= hi) as u32) << class;
             }
         }
-        Some(Sieve { points, len: near.len(), ranged })
+        let mut exact = [0.0; MOST];
+        exact[..near.len()].copy_from_slice(&near);
+        Some(Sieve { points, exact, len: near.len(), ranged })
     }
 }
 
 impl Sieve {
-    /// The class of all numbers within the bounds that a glance gave; `None` when one of them may equal a point.
+    /// The class of all numbers within the bounds that a glance gave; `None` when they may be of several.
     #[inline]
     pub fn class(&self, near: Near) -> Option<Class> {
         let (mut below, mut up_to) = (0, 0);
@@ -135,11 +147,14 @@ impl Sieve {
             up_to += (*point - MARGIN <= near.high) as usize;
         }
         if below != up_to {
-            return None;
+            // Up to 15 digits: the number is known, and is comparable.
+            let value = near.low / UNIT;
+            let point = self.exact[below..up_to].iter().position(|point| near.low == near.high && *point == value)?;
+            return Some(Class { number: 2 * (below + point) as u32 + 1, ranged: false, bounds: Near::default() });
         }
         let low = if below == 0 { f64::NEG_INFINITY } else { points[below - 1] + MARGIN };
         let high = points.get(below).map_or(f64::INFINITY, |point| *point - MARGIN);
-        Some(Class { number: below as u32, ranged: self.ranged >> below & 1 != 0, bounds: Near { low, high } })
+        Some(Class { number: 2 * below as u32, ranged: self.ranged >> below & 1 != 0, bounds: Near { low, high } })
     }
 }
 
@@ -230,7 +245,7 @@ pub fn truncated(near: Near, negative: bool, part: usize) -> Near {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::number::key_of;
+    use crate::value::number::{self, key_of};
 
     fn random() -> impl FnMut(u64) -> u64 {
         let mut x = 88172645463325252u64;
@@ -270,13 +285,13 @@ mod tests {
     fn numbers_of_one_class_meet_the_same_conditions() {
         let mut next = random();
         for _ in 0..3_000 {
-            let number = |next: &mut dyn FnMut(u64) -> u64| next(40) as f64 / [1.0, 4.0, 1e9][next(3) as usize] - 5.0;
+            let some = |next: &mut dyn FnMut(u64) -> u64| next(40) as f64 / [1.0, 4.0, 1e9][next(3) as usize] - 5.0;
             let key = |v: f64| key_of(v);
             let mut asked = Asked::default();
-            let equals: Vec<u64> = (0..next(4)).map(|_| key(number(&mut next))).collect();
+            let equals: Vec<u64> = (0..next(4)).map(|_| key(some(&mut next))).collect();
             let ranges: Vec<(u64, u64)> = (0..next(4))
                 .map(|_| {
-                    let (a, b) = (key(number(&mut next)), key(number(&mut next)));
+                    let (a, b) = (key(some(&mut next)), key(some(&mut next)));
                     match next(4) {
                         0 => (key(f64::MIN), a),
                         1 => (a, key(f64::MAX)),
@@ -290,22 +305,26 @@ mod tests {
             let met = |k: u64| -> (Vec<bool>, Vec<bool>) {
                 (equals.iter().map(|e| *e == k).collect(), ranges.iter().map(|(lo, hi)| (*lo..=*hi).contains(&k)).collect())
             };
-            let mut of_class: Vec<Option<Vec<bool>>> = vec![None; MOST + 1];
+            let mut of_class: Vec<Option<(Vec<bool>, Vec<bool>)>> = vec![None; 2 * MOST + 1];
             for _ in 0..60 {
                 // Near a point or anywhere, with many digits or few.
-                let text = format!("{:.*}", next(17) as usize, number(&mut next) + (next(9) as f64 - 4.0) * 1e-8 * (next(2) as f64));
+                let text = format!("{:.*}", next(17) as usize, some(&mut next) + (next(9) as f64 - 4.0) * 1e-8 * (next(2) as f64));
                 let bytes: [u8; 32] = std::array::from_fn(|i| *text.as_bytes().get(i).unwrap_or(&b','));
                 let digits = text.trim_start_matches('-');
                 let (whole, part) = digits.split_once('.').map_or((digits.len(), 0), |(whole, part)| (whole.len(), part.len()));
                 let near = glance(&bytes, text.starts_with('-'), whole, part);
                 let Some(class) = sieve.class(near) else { continue };
-                assert!(class.bounds.holds(near));
-                let (equal, within) = met(key(text.parse().unwrap()));
-                assert!(!equal.contains(&true), "a class for a number that equals a point");
-                assert_eq!(within.contains(&true), class.ranged);
+                let met = met(key(text.parse().unwrap()));
+                if class.is_point() {
+                    assert!(number::comparable(text.as_bytes()).is_some());
+                } else {
+                    assert!(class.bounds.holds(near));
+                    assert!(!met.0.contains(&true), "an open class for a number that equals a point");
+                    assert_eq!(met.1.contains(&true), class.ranged);
+                }
                 match &of_class[class.number as usize] {
-                    Some(known) => assert_eq!(known, &within),
-                    None => of_class[class.number as usize] = Some(within),
+                    Some(known) => assert_eq!(known, &met),
+                    None => of_class[class.number as usize] = Some(met),
                 }
             }
         }

@@ -8,14 +8,14 @@
 
 use super::blocks::{self, Block, Isa, Summary};
 use super::shape::{Shapes, TOKEN, mix, object};
-use super::state::{DOTTED, EMPTY, Frame, KEY, Keys, NO_NODE, NOWHERE, Passed, Place, WalkState};
+use super::state::{ANY_LEN, DOTTED, EMPTY, Frame, KEY, Keys, NO_LEN, NO_NODE, NOWHERE, Numeral, Passed, Place, WalkState};
 use super::{Kind, Leaf, Leaves, Trail};
 use crate::json::string::unescape_into;
 use crate::limits::EventLimits;
 use crate::path::{INNER, KeyHit, PathTrie, ROOT, SHARED, WANTED};
 use crate::value::{
     number::comparable,
-    sieve::{Sieves, glance, truncated},
+    sieve::{Near, Sieves, glance, truncated},
 };
 use std::marker::PhantomData;
 
@@ -332,12 +332,13 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             b'-' | b'0'..=b'9' => {
                 // SAFETY: `p <= last`.
                 let form = unsafe { self.number(start) }?;
-                if wanted && form.whole != 0 && self.sifts(place, here, start, form) {
+                let end = start + form.len;
+                if wanted && form.whole != 0 && self.sifts(place, here.trail, start, form) {
                     self.sifted += 1;
-                    *p = start + form.len;
+                    *p = end;
                     return Ok(());
                 }
-                (Kind::Number, start + form.len)
+                (Kind::Number, end)
             }
             b't' => (Kind::True, self.word_end(start, b"true")?),
             b'f' => (Kind::False, self.word_end(start, b"false")?),
@@ -353,54 +354,77 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
 
     /// Whether a number makes no difference, see `walk_sieved`.
     #[inline(always)]
-    fn sifts(&mut self, place: Place, here: &Frame, start: usize, form: Form) -> bool {
+    fn sifts(&mut self, place: Place, trail: u32, start: usize, form: Form) -> bool {
         let Some(n) = self.sieves.of(place.node) else { return false };
-        let Some(bytes) = self.text.get(start..start + 32).and_then(|t| t.first_chunk()) else { return false };
-        let head = u64::from_le_bytes(*bytes.first_chunk().expect("longer"));
-        let passed = &self.passed[n];
-        // So many values are refused whether or not they make a difference.
-        if passed.serial == self.started && passed.trail == here.trail && self.out.leaves.len() + self.sifted < self.max_leaves {
-            if (head ^ passed.head) & passed.mask == 0 && passed.mask != 0 {
-                return true;
-            }
-            let near = glance(bytes, bytes[0] == b'-', form.whole, form.part);
-            if passed.last.holds(near) {
-                return true;
-            }
-        }
-        self.passes(n, bytes, here.trail, start, form)
-    }
-
-    /// Whether a number makes no difference that is not of the class that passed last.
-    #[inline(never)]
-    fn passes(&mut self, n: usize, bytes: &[u8; 32], trail: u32, start: usize, form: Form) -> bool {
-        let negative = bytes[0] == b'-';
-        let near = glance(bytes, negative, form.whole, form.part);
-        let Some(class) = self.sieves.get(n).class(near) else { return false };
         let passed = &mut self.passed[n];
         if passed.serial != self.started || passed.trail != trail {
-            *passed = Passed { serial: self.started, trail, ..Passed::default() };
+            (passed.serial, passed.trail, passed.fresh) = (self.started, trail, true);
+            // Field by field: a copy of the whole would wait for its parts.
+            passed.first.start = start as u32;
+            passed.first.len = form.len as u32;
+            passed.first.whole = form.whole as u32;
+            passed.first.part = form.part as u32;
+            passed.len = NO_LEN;
+            return false;
         }
-        let bit = 1 << class.number;
+        // So many values are refused whether or not they make a difference.
+        if self.out.leaves.len() + self.sifted >= self.max_leaves {
+            return false;
+        }
+        let Some(bytes) = window(self.text, start) else { return false };
+        let alike = (head(bytes) ^ passed.head) & passed.mask == 0 && (passed.len == ANY_LEN || passed.len == form.len as u32);
+        alike || self.passes(n, start as u32, form.len as u32, form.whole as u32, form.part as u32)
+    }
+
+    /// The same for a number of which the first digits do not tell.
+    #[inline(never)]
+    fn passes(&mut self, n: usize, start: u32, len: u32, whole: u32, part: u32) -> bool {
+        let passed = &mut self.passed[n];
+        if passed.fresh {
+            (passed.fresh, passed.last, passed.classes, passed.open) = (false, Near::default(), 0, None);
+            let first = passed.first;
+            self.judges(n, first);
+        }
+        self.judges(n, Numeral { start, len, whole, part })
+    }
+
+    fn judges(&mut self, n: usize, number: Numeral) -> bool {
+        let Some(bytes) = window(self.text, number.start as usize) else { return false };
+        let (negative, whole, part) = (bytes[0] == b'-', number.whole as usize, number.part as usize);
+        let near = glance(bytes, negative, whole, part);
+        let passed = &mut self.passed[n];
+        if passed.last.holds(near) {
+            return true;
+        }
+        let Some(class) = self.sieves.get(n).class(near) else { return false };
+        let bit = 1u64 << class.number;
         let mut needless = passed.classes & bit != 0;
         // A number that is not comparable is in no range; up to 8 digits after the point and 7 before it are comparable.
-        let mut decided = needless || form.part <= 8 || !class.ranged;
+        let mut decided = needless || part <= 8 || !class.ranged;
         if !decided {
-            needless = passed.open == Some(class.number) && comparable(&self.text[passed.start as usize..passed.end as usize]).is_some();
+            needless = passed.open.is_some_and(|(open, other)| {
+                open == class.number && comparable(&self.text[other.start as usize..][..other.len as usize]).is_some()
+            });
             decided = needless;
-            (passed.open, passed.start, passed.end) = (Some(class.number), start as u32, (start + form.len) as u32);
+            passed.open = Some((class.number, number));
         }
         if decided {
             passed.classes |= bit;
+            passed.head = head(bytes);
+            if class.is_point() {
+                // The same text once more.
+                (passed.len, passed.mask) = if number.len <= 8 { (number.len, !0 >> (64 - 8 * number.len)) } else { (NO_LEN, 0) };
+                return needless;
+            }
             passed.last = class.bounds;
             // The fewest digits that tell the class: what begins with them is of the class, too.
-            let point = negative as usize + form.whole;
+            let point = negative as usize + whole;
             let mask = |part: usize| !0u64 >> (64 - 8 * (point + 1 + part));
             let tells = |part: &usize| class.bounds.holds(truncated(near, negative, *part));
-            passed.mask = (1..=form.part.min(7usize.saturating_sub(point))).find(tells).map_or(0, mask);
-            passed.head = u64::from_le_bytes(*bytes.first_chunk().expect("longer"));
+            let found = (1..=part.min(7usize.saturating_sub(point))).find(tells).map(mask);
+            (passed.len, passed.mask) = found.map_or((NO_LEN, 0), |mask| (ANY_LEN, mask));
         }
-        needless && self.out.leaves.len() + self.sifted < self.max_leaves
+        needless
     }
 
     #[inline(always)]
@@ -536,7 +560,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             let end = unsafe { self.number_end(start) }?;
             Ok(Form { len: end - start, whole: 0, part: 0 })
         };
-        let Some(bytes) = self.text.get(start..start + 32).and_then(|t| t.first_chunk::<32>()) else { return slow() };
+        let Some(bytes) = window(self.text, start) else { return slow() };
         // SAFETY: the caller vouches for `I`.
         let digits = unsafe { I::digits(bytes) } as u64;
         let sign = (bytes[0] == b'-') as usize;
@@ -637,6 +661,18 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         self.keys.serial += 1;
         self.keys.serial
     }
+}
+
+/// The 32 bytes from a position on, if there are so many.
+#[inline(always)]
+fn window(text: &[u8], at: usize) -> Option<&[u8; 32]> {
+    text.get(at..at + 32)?.first_chunk()
+}
+
+/// The first eight of them.
+#[inline(always)]
+fn head(bytes: &[u8; 32]) -> u64 {
+    u64::from_le_bytes(*bytes.first_chunk().expect("thirty-two bytes"))
 }
 
 /// The place of an array's elements.

@@ -23,22 +23,37 @@ pub struct WalkState {
     pub(super) sifted: usize,
 }
 
+/// A number in the text and its form, see `cursor`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Numeral {
+    pub start: u32,
+    pub len: u32,
+    /// Digits before the point, at most 7, and after it.
+    pub whole: u32,
+    pub part: u32,
+}
+
+pub(super) const ANY_LEN: u32 = u32::MAX;
+pub(super) const NO_LEN: u32 = 0;
+
 /// What a sieve has let through in the event `serial` and the trail `trail`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Passed {
     pub serial: u64,
     pub trail: u32,
     /// A bit for every class of which no further number makes a difference.
-    pub classes: u32,
+    pub classes: u64,
     /// Numbers between these are of such a class, the one met last.
     pub last: Near,
-    /// Numbers that begin with these bytes, too, under this mask; a mask of 0 counts for nothing.
+    /// Numbers that begin with these bytes, too, under this mask, if they are of this length, or of any, or none is.
     pub head: u64,
     pub mask: u64,
+    pub len: u32,
+    /// The first number. Nobody has looked at it while it is `fresh`: mostly it stays alone.
+    pub first: Numeral,
+    pub fresh: bool,
     /// The class of the last number that makes the others needless if it is comparable, and where it stands.
-    pub open: Option<u32>,
-    pub start: u32,
-    pub end: u32,
+    pub open: Option<(u32, Numeral)>,
 }
 
 /// An open object or array.
