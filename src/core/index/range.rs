@@ -84,6 +84,37 @@ impl RangeIndex {
         }
     }
 
+    /// How many ranges there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Calls `visit` once with the target of every range that contains any of the keys, which ascend.
+    /// COST: at most a search among the keys for each range, however many of them it contains.
+    pub fn meet(&self, keys: &[u64], mut visit: impl FnMut(Target)) {
+        Self::meet_slice(&self.entries, keys, &mut visit);
+    }
+
+    fn meet_slice(entries: &[Entry], keys: &[u64], visit: &mut impl FnMut(Target)) {
+        let (Some(first), Some(root)) = (keys.first(), entries.get(entries.len() / 2)) else { return };
+        if root.greatest < *first {
+            return;
+        }
+        let middle = entries.len() / 2;
+        Self::meet_slice(&entries[..middle], keys, visit);
+        // No range from here on begins before the root.
+        let keys = &keys[keys.partition_point(|key| *key < root.lo)..];
+        if keys.first().is_some_and(|key| *key <= root.hi) {
+            visit(root.target);
+        }
+        Self::meet_slice(&entries[middle + 1..], keys, visit);
+    }
+
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>()
@@ -153,6 +184,16 @@ mod tests {
                 index.stab(key, |t| hits.push(t.0 as usize));
                 hits.sort_unstable();
                 let want: Vec<usize> = (0..ranges.len()).filter(|i| (ranges[*i].lo..=ranges[*i].hi).contains(&key)).collect();
+                assert_eq!(hits, want);
+            }
+            for count in [0, 1, 2, 5, 40] {
+                let mut keys: Vec<u64> = (0..count).map(|_| next(140)).collect();
+                keys.sort_unstable();
+                let mut hits = vec![];
+                index.meet(&keys, |t| hits.push(t.0 as usize));
+                hits.sort_unstable();
+                let met = |r: &Range| keys.iter().any(|key| (r.lo..=r.hi).contains(key));
+                let want: Vec<usize> = (0..ranges.len()).filter(|i| met(&ranges[*i])).collect();
                 assert_eq!(hits, want);
             }
         }

@@ -17,7 +17,7 @@ use crate::{
     },
     walk::{Kind, Leaves},
 };
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 /// A chain longer than this is long.
 const LONG: u32 = 128;
@@ -105,6 +105,10 @@ pub struct Values {
     /// Operands of long chains, sorted, for the segment at hand.
     pub long: Vec<Vec<OperandId>>,
     long_paths: Vec<PathId>,
+    /// Of long chains: operand (high half) and value, sorted; made when an array check asks.
+    equals: Vec<OnceCell<Vec<u64>>>,
+    /// Of long chains: the keys of their comparable numbers, sorted; made when ranges ask.
+    keys: Vec<OnceCell<Vec<u64>>>,
 }
 
 impl Values {
@@ -186,6 +190,8 @@ impl Values {
             }
             self.values.push(value);
         }
+        self.keys.clear();
+        self.keys.resize_with(self.long_paths.len(), OnceCell::new);
         for n in 0..self.long_paths.len() {
             self.link_different(self.long_paths[n], n as u32, text, &leaves.unescaped);
         }
@@ -265,6 +271,40 @@ impl Values {
         self.long[self.chains[path as usize].long as usize][1..].binary_search(&operand).is_ok()
     }
 
+    /// The values of a long chain that have this operand.
+    pub fn equal(&self, path: PathId, operand: OperandId) -> impl Iterator<Item = u32> {
+        let all = self.equals[self.chains[path as usize].long as usize].get_or_init(|| {
+            let mut all = Vec::new();
+            let mut at = self.first_of_all(path);
+            while at != NONE {
+                let value = &self.values[at as usize];
+                if value.operand != NONE {
+                    all.push((value.operand as u64) << 32 | at as u64);
+                }
+                at = value.next_all;
+            }
+            all.sort_unstable();
+            all
+        });
+        let from = all.partition_point(|pair| ((pair >> 32) as u32) < operand);
+        all[from..].iter().take_while(move |pair| (*pair >> 32) as u32 == operand).map(|pair| *pair as u32)
+    }
+
+    /// The keys of the comparable numbers of a long chain, sorted.
+    pub fn keys(&self, path: PathId, text: &[u8], unescaped: &[u8]) -> &[u64] {
+        self.keys[self.chains[path as usize].long as usize].get_or_init(|| {
+            let mut keys = Vec::new();
+            let mut at = self.first(path);
+            while at != NONE {
+                let value = &self.values[at as usize];
+                keys.extend(value.comparable_key(text, unescaped));
+                at = value.next;
+            }
+            keys.sort_unstable();
+            keys
+        })
+    }
+
     /// Looks the values up in a segment.
     pub fn resolve(&mut self, segment: &Segment, text: &[u8], unescaped: &[u8]) {
         for value in &mut self.values {
@@ -287,6 +327,8 @@ impl Values {
             let bytes = &self.folded[fold.start as usize..(fold.start + fold.len) as usize];
             fold.operand = segment.operands.find(fold.hash, OperandKind::Folded, bytes);
         }
+        self.equals.clear();
+        self.equals.resize_with(self.long_paths.len(), OnceCell::new);
         for n in 0..self.long_paths.len() {
             let start = self.long[n][0];
             self.long[n].truncate(1);

@@ -117,7 +117,8 @@ fn elements_of_an_array_are_not_mixed() {
         let rules: Vec<String> =
             (0..1 + random.below(4)).map(|_| format!(r#"{{"o":{{"n":[{}],"m":[{}]}}}}"#, random.condition(), random.condition())).collect();
         let snapshot = set(&rules).0.load();
-        let elements: Vec<String> = (0..1 + random.below(6))
+        let count = if random.below(20) == 0 { 150 } else { 1 + random.below(6) };
+        let elements: Vec<String> = (0..count)
             .map(|_| {
                 let numbers = |random: &mut Random| (0..1 + random.below(4)).map(|_| random.number()).collect::<Vec<_>>().join(",");
                 format!(r#"{{"n":[{}],"m":[{}]}}"#, numbers(&mut random), numbers(&mut random))
