@@ -109,6 +109,10 @@ pub struct Values {
     equals: Vec<OnceCell<Vec<u64>>>,
     /// Of long chains: the keys of their comparable numbers, sorted; made when ranges ask.
     keys: Vec<OnceCell<Vec<u64>>>,
+    /// Of long chains: hash of the folded text and value, sorted; made when a condition without case asks.
+    folded_texts: Vec<OnceCell<Vec<(u64, u32)>>>,
+    /// Of long chains: the different strings, sorted; made when many prefixes ask.
+    texts: Vec<OnceCell<Vec<u32>>>,
 }
 
 impl Values {
@@ -192,6 +196,10 @@ impl Values {
         }
         self.keys.clear();
         self.keys.resize_with(self.long_paths.len(), OnceCell::new);
+        self.folded_texts.clear();
+        self.folded_texts.resize_with(self.long_paths.len(), OnceCell::new);
+        self.texts.clear();
+        self.texts.resize_with(self.long_paths.len(), OnceCell::new);
         for n in 0..self.long_paths.len() {
             self.link_different(self.long_paths[n], n as u32, text, &leaves.unescaped);
         }
@@ -288,6 +296,45 @@ impl Values {
         });
         let from = all.partition_point(|pair| ((pair >> 32) as u32) < operand);
         all[from..].iter().take_while(move |pair| (*pair >> 32) as u32 == operand).map(|pair| *pair as u32)
+    }
+
+    /// The different values of a long chain whose folded text has this hash; only of paths that need folded texts.
+    pub fn folded_like(&self, path: PathId, hash: u64) -> impl Iterator<Item = u32> {
+        let all = self.folded_texts[self.chains[path as usize].long as usize].get_or_init(|| {
+            let mut all = Vec::new();
+            let mut at = self.first(path);
+            while at != NONE {
+                let value = &self.values[at as usize];
+                if value.fold != NONE {
+                    all.push((self.folds[value.fold as usize].hash, at));
+                }
+                at = value.next;
+            }
+            all.sort_unstable();
+            all
+        });
+        let from = all.partition_point(|pair| pair.0 < hash);
+        all[from..].iter().take_while(move |pair| pair.0 == hash).map(|pair| pair.1)
+    }
+
+    /// Whether a string of a long chain begins with this.
+    pub fn begins(&self, path: PathId, prefix: &[u8], text: &[u8], unescaped: &[u8]) -> bool {
+        let bytes = |at: u32| self.values[at as usize].bytes(text, unescaped);
+        let all = self.texts[self.chains[path as usize].long as usize].get_or_init(|| {
+            let mut all = Vec::new();
+            let mut at = self.first(path);
+            while at != NONE {
+                let value = &self.values[at as usize];
+                if value.kind == Kind::String {
+                    all.push(at);
+                }
+                at = value.next;
+            }
+            all.sort_unstable_by(|a, b| bytes(*a).cmp(bytes(*b)));
+            all
+        });
+        let from = all.partition_point(|at| bytes(*at) < prefix);
+        all.get(from).is_some_and(|at| bytes(*at).starts_with(prefix))
     }
 
     /// The keys of the comparable numbers of a long chain, sorted.

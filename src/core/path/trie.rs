@@ -228,6 +228,12 @@ impl PathTrie {
         self.flags(node) & INNER != 0
     }
 
+    /// How many children the node has.
+    #[inline(always)]
+    pub(crate) fn children(&self, node: PathId) -> u32 {
+        self.nodes[node as usize].kids_len
+    }
+
     /// The joined path. The root has none; its name is empty, as is that of the path "".
     pub fn name(&self, node: PathId) -> Vec<u8> {
         let mut segments = Vec::new();

@@ -51,7 +51,9 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
         return Err(Stop::Refused);
     }
     // SAFETY: passed on to the caller.
-    let summary = unsafe { blocks::fill::<I>(text, &mut state.blocks) };
+    let summary = unsafe {
+        if LEVEL == TRUSTED { blocks::fill::<I, true>(text, &mut state.blocks) } else { blocks::fill::<I, false>(text, &mut state.blocks) }
+    };
     if summary.unclosed || (LEVEL != TRUSTED && summary.control) {
         return Err(Stop::Refused);
     }
@@ -136,7 +138,17 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             // what was just written.
             self.started = self.serial();
             frames.clear();
-            frames.push(Frame { serial: self.started, node: ROOT, trail: 0, array: 0, index: 0, shape: 0, close: b'}', flags: 0 });
+            frames.push(Frame {
+                serial: self.started,
+                node: ROOT,
+                trail: 0,
+                array: 0,
+                index: 0,
+                shape: 0,
+                left: self.trie.children(ROOT),
+                close: b'}',
+                flags: 0,
+            });
             let mut here = &mut frames[0];
             let mut next = self.first(&mut p, here)?;
             loop {
@@ -169,6 +181,17 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                 }
                 // After a value: what comes next, closing what ends here.
                 next = loop {
+                    if LEVEL == TRUSTED && here.left == 0 && here.close == b'}' && self.nothing_dotted(p) {
+                        if frames.len() == 1 {
+                            return Ok(());
+                        }
+                        p = self.skip(p)?;
+                        match self.closes(frames, p)? {
+                            Some(outer) => here = outer,
+                            None => return Ok(()),
+                        }
+                        continue;
+                    }
                     if here.close == b'}'
                         && let Some(place) = self.expected(&mut p, here, false)
                     {
@@ -239,7 +262,8 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         here.shape = slot.next;
         let place = slot.place;
         if place.flags & KEY != 0 {
-            self.keys.meet(here.serial, place.node, place.flags, self.out.leaves.len());
+            let new = self.keys.meet(here.serial, place.node, place.flags, self.out.leaves.len());
+            here.left -= (LEVEL == TRUSTED && new) as u32;
         }
         Some(place)
     }
@@ -274,7 +298,8 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             let place = match hit {
                 Some(KeyHit { node, dotted }) => {
                     let flags = self.trie.flags(node) | if dotted { KEY | DOTTED } else { KEY };
-                    self.keys.meet(here.serial, node, flags, self.out.leaves.len());
+                    let new = self.keys.meet(here.serial, node, flags, self.out.leaves.len());
+                    here.left -= (LEVEL == TRUSTED && new) as u32;
                     Place { node, flags }
                 }
                 None => NOWHERE,
@@ -447,7 +472,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         let shape = mix(here.shape, bracket as u64);
         let needed = place.flags & (if object { INNER } else { INNER | WANTED }) != 0;
         if !needed {
-            let unseen = Frame { serial: 0, node: NO_NODE, trail: 0, array: 0, index: 0, shape, close: bracket + 2, flags: 0 };
+            let unseen = Frame { serial: 0, node: NO_NODE, trail: 0, array: 0, index: 0, shape, left: 0, close: bracket + 2, flags: 0 };
             return (LEVEL == STRICT).then_some(unseen);
         }
         let mut trail = here.trail;
@@ -461,7 +486,15 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             array = self.arrays;
         }
         let serial = if object { self.serial() } else { 0 };
-        Some(Frame { serial, node, trail, array, index: 0, shape, close: bracket + 2, flags: place.flags })
+        let left = if LEVEL == TRUSTED { self.trie.children(node) } else { 0 };
+        Some(Frame { serial, node, trail, array, index: 0, shape, left, close: bracket + 2, flags: place.flags })
+    }
+
+    /// Whether no key from here on can lead over several levels: then an object of which every child was met has nothing
+    /// more to give. A dot may also hide behind an escape.
+    #[inline(always)]
+    fn nothing_dotted(&self, p: usize) -> bool {
+        !self.summary.backslash && p >> 6 >= self.summary.undotted
     }
 
     /// Leaves a container; `p` is the position after its bracket. Returns the one around it, or nothing when it was the

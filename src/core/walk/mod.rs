@@ -85,7 +85,8 @@ pub enum Validation {
     /// the full grammar of every object and array that the rules' paths enter, always including the outermost.
     #[default]
     Checked,
-    /// Nothing beyond memory safety; may stop reading when every wanted path was met. For events accepted before.
+    /// Nothing beyond memory safety; stops reading when every wanted path was met. For events accepted before. Of equal
+    /// keys either may count.
     Trusted,
 }
 

@@ -71,6 +71,8 @@ pub(super) struct Frame {
     pub index: u32,
     /// What is expected next, see `shape`.
     pub shape: u32,
+    /// Of an object, children of its node that were not met yet; counted for `Trusted` only.
+    pub left: u32,
     /// The bracket that closes it.
     pub close: u8,
     /// How it is reached from the container around it, see `Place::flags`.
@@ -131,16 +133,20 @@ impl Keys {
     }
 
     /// The object has a key that leads to `node`; its leaves begin at `leaves`. An earlier value of that key dies.
+    /// Whether the object meets this child for the first time; never with a dotted key, which leads past it.
     #[inline(always)]
-    pub fn meet(&mut self, object: u64, node: PathId, flags: u32, leaves: usize) {
+    pub fn meet(&mut self, object: u64, node: PathId, flags: u32, leaves: usize) -> bool {
         if flags & DOTTED != 0 {
-            return self.meet_dotted(object, node, leaves);
+            self.meet_dotted(object, node, leaves);
+            return false;
         }
         let seen = &mut self.seen[node as usize];
-        if seen.serial == object && seen.end > seen.start {
+        let new = seen.serial != object;
+        if !new && seen.end > seen.start {
             self.dead.push((seen.start, seen.end));
         }
         *seen = Seen { serial: object, start: leaves as u32, end: leaves as u32 };
+        new
     }
 
     /// The value of the key that leads to `node` is over; its leaves end before `leaves`.

@@ -29,6 +29,7 @@ impl Isa for Avx2 {
                 open: equal(low_folded, high_folded, b'{'),
                 close: equal(low_folded, high_folded, b'}'),
                 control: mask(below(low), below(high)),
+                dot: equal(low, high, b'.'),
                 high: _mm256_movemask_epi8(_mm256_or_si256(low, high)) as u32 as u64,
             }
         }
@@ -77,6 +78,7 @@ impl Isa for Avx512 {
                 open: equal(folded, b'{'),
                 close: equal(folded, b'}'),
                 control: _mm512_cmplt_epu8_mask(all, _mm512_set1_epi8(0x20)),
+                dot: equal(all, b'.'),
                 high: _mm512_movepi8_mask(all),
             }
         }
