@@ -442,11 +442,12 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                 return needless;
             }
             passed.last = class.bounds;
-            // The fewest digits that tell the class: what begins with them is of the class, too.
+            // Few digits that tell the class, or as many as there is room for: what begins with them is of the class, too.
             let point = negative as usize + whole;
+            let most = part.min(7usize.saturating_sub(point));
             let mask = |part: usize| !0u64 >> (64 - 8 * (point + 1 + part));
             let tells = |part: &usize| class.bounds.holds(truncated(near, negative, *part));
-            let found = (1..=part.min(7usize.saturating_sub(point))).find(tells).map(mask);
+            let found = [most.min(2), most].into_iter().filter(|part| *part > 0).find(tells).map(mask);
             (passed.len, passed.mask) = found.map_or((NO_LEN, 0), |mask| (ANY_LEN, mask));
         }
         needless
