@@ -6,6 +6,7 @@ mod cursor;
 mod dispatch;
 pub mod grammar;
 pub mod lines;
+mod numerals;
 mod shape;
 mod state;
 #[cfg(target_arch = "x86_64")]
