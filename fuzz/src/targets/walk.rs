@@ -7,7 +7,7 @@ use rulebus_core::{
     error::{EventError, EventErrorCode},
     limits::EventLimits,
     path::PathTrie,
-    walk::{Kind, Leaves, Validation, WalkState, walk},
+    walk::{Instructions, Kind, Leaves, Validation, WalkState, walk, walk_with},
 };
 use serde_json::Value;
 
@@ -48,8 +48,31 @@ pub fn run(text: &[u8]) -> u64 {
             compare(value, strict, unique);
         }
     }
+    instruction_sets_agree(text, &trie);
     let code = |r: &Result<Vec<Found>, EventError>| r.as_ref().map_or_else(|e| 1 + e.code as u64, |_| 0);
     kind(&[code(&strict), code(&checked), code(&trusted), unique as u64, strict.map_or(0, |l| magnitude(l.len()))])
+}
+
+/// Every instruction set finds the same, wherever the text lies among the blocks of 64 bytes.
+fn instruction_sets_agree(text: &[u8], trie: &PathTrie) {
+    let (mut state, mut out, mut plain) = (WalkState::default(), Leaves::default(), Leaves::default());
+    let limits = EventLimits::default();
+    // The text chooses the shifts, so that all of them come up without 64 walks for each text.
+    let choice = text.iter().fold(text.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte as usize));
+    for shift in [0, choice % 64, (choice >> 6) % 64] {
+        let shifted = [&[b' '].repeat(shift), text].concat();
+        for level in [Validation::Strict, Validation::Checked, Validation::Trusted] {
+            let mut walk = |set, out: &mut Leaves| walk_with(set, &shifted, trie, level, &limits, &mut state, out).expect("available");
+            let expected = walk(Instructions::Portable, &mut plain);
+            for set in Instructions::available() {
+                let found = walk(set, &mut out);
+                assert_eq!(found, expected, "{set:?} {level:?} {shift}");
+                if found.is_ok() {
+                    assert_eq!((&out.leaves, &out.trails, &out.unescaped), (&plain.leaves, &plain.trails, &plain.unescaped));
+                }
+            }
+        }
+    }
 }
 
 fn leaves(text: &[u8], trie: &PathTrie, level: Validation) -> Result<Vec<Found>, EventError> {

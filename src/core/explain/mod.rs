@@ -38,7 +38,7 @@ struct Case<'a> {
 /// `note` says when every condition holds by itself but not within one array element.
 pub fn explain(pattern: &Pattern, event: &[u8], level: Validation, limits: EventLimits) -> Result<String, EventError> {
     let (snapshot, mut scratch) = (alone(pattern, limits), Scratch::default());
-    snapshot.match_text(event, level, &mut scratch)?;
+    snapshot.match_whole(event, level, &mut scratch)?;
     Ok(describe(&snapshot, event, &mut scratch))
 }
 

@@ -12,7 +12,7 @@ use super::{
     encode::Encoded,
     list::{ListIndex, SHORT},
     operands::{OperandKind, Operands},
-    range::RangeIndex,
+    range::{RangeIndex, asked_of_numbers},
     record::{Access, Branch, Cond, ConjId, FieldRec, Form, Op, Records, Share, Target},
     segment::{ALIVE, Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN, Node, RuleRec, Segment, need, push_run},
     skew::Skew,
@@ -123,6 +123,7 @@ impl IndexBuilder {
         let members: Vec<Member> = (0..self.records.conjs.len() as u32).map(|conj| Member { conj, copies: 1 }).collect();
         self.node(&members, &mut Vec::new(), threads);
         self.note_needs();
+        let asked = asked_of_numbers(&self.records, &self.operands);
         let long_lists = self.long_lists();
         let seed = self.operands.hasher().hash(OperandKind::Literal, b"dispatch");
         self.operands.freeze();
@@ -141,6 +142,7 @@ impl IndexBuilder {
             wildcards: self.wildcards,
             runs: self.runs,
             needs: self.needs,
+            asked,
             rules,
             died,
             long_lists,

@@ -12,7 +12,7 @@ use super::{
     wildcard::WildcardIndex,
 };
 use crate::map::Map;
-use crate::{path::PathId, pattern::tree::Pattern};
+use crate::{path::PathId, pattern::tree::Pattern, value::sieve::Asked};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What has to be known about a value of a path, as bits; nothing else is computed.
@@ -112,6 +112,8 @@ pub struct Segment {
     pub runs: Vec<u32>,
     /// By path: what has to be known about its values.
     pub needs: Vec<u8>,
+    /// What is asked of the numbers of each path.
+    pub asked: Vec<(PathId, Asked)>,
     /// The rules, in the order of putting.
     pub rules: Vec<RuleRec>,
     /// By rule: the version at which it died.
@@ -177,6 +179,7 @@ impl Segment {
             + self.long_lists.values().map(ListIndex::size_bytes).sum::<usize>()
             + self.runs.capacity() * 4
             + self.needs.capacity()
+            + self.asked.iter().map(|(_, asked)| size_of::<(PathId, Asked)>() + asked.size_bytes()).sum::<usize>()
             + self.rules.capacity() * size_of::<RuleRec>()
             + self.died.capacity() * 4
     }

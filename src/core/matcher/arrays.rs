@@ -14,7 +14,10 @@
 //!
 //! SOURCE: specification, sections 3 and 8. Tested against trying all combinations in `tests/`.
 
-use super::verify::{Event, Memo};
+use super::{
+    places::{self, Places},
+    verify::{Event, Memo},
+};
 use crate::{
     error::EventErrorCode,
     index::{
@@ -73,6 +76,8 @@ struct Found {
 #[derive(Default)]
 pub struct ArrayScratch {
     fields: Vec<FieldRec>,
+    /// For conjunctions without absence.
+    quick: Places,
     places: Vec<Place>,
     /// By trail: its place, or `NONE`.
     place_of: Vec<u32>,
@@ -173,6 +178,9 @@ fn spend(steps: &mut usize, n: usize) -> Result<(), Trouble> {
 /// Consistency of the fields in `scratch.fields`.
 fn branch_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, memo: &mut Memo, steps: &mut usize) -> Result<bool, Trouble> {
     let records = &event.segment.records;
+    if let Some(verdict) = quickly_consistent(event, scratch, memo, steps)? {
+        return Ok(verdict);
+    }
     // One look is linear in the event; candidates and combinations of alternatives multiply it, so looks are counted.
     let values: usize = scratch.fields.iter().map(|f| event.values.count(f.path())).sum();
     spend(steps, 1 + values / VALUES_A_STEP)?;
@@ -191,6 +199,39 @@ fn branch_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, memo: &mut M
         Err(Trouble::Tangled) => try_all(event, scratch, &demands, steps),
         Err(trouble) => Err(trouble),
     }
+}
+
+/// The same where only values that satisfy count; `None` where others do, too, or where combinations must be tried.
+fn quickly_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, memo: &mut Memo, steps: &mut usize) -> Result<Option<bool>, Trouble> {
+    let records = &event.segment.records;
+    // What may be absent and has no value is absent.
+    let counts = |f: &FieldRec| event.values.count(f.path()) > 0 || !records.may_be_absent(f);
+    let mut fields = scratch.fields.iter().filter(|f| counts(f));
+    if fields.clone().count() > places::MOST || fields.any(|f| records.may_be_absent(f)) {
+        return Ok(None);
+    }
+    let mut looked = 0;
+    scratch.quick.begin(event.trails);
+    for (n, field) in scratch.fields.iter().filter(|f| counts(f)).enumerate() {
+        if let (Some(operand), true) = (field.exact(), event.values.is_long(field.path())) {
+            for at in event.values.equal(field.path(), operand) {
+                looked += 1;
+                scratch.quick.add(event.trails, event.values.values[at as usize].trail, n);
+            }
+            continue;
+        }
+        let mut at = event.values.first_of_all(field.path());
+        while at != NONE {
+            let value = &event.values.values[at as usize];
+            looked += 1;
+            if event.value_satisfies(value, field, memo) {
+                scratch.quick.add(event.trails, value.trail, n);
+            }
+            at = value.next_all;
+        }
+    }
+    spend(steps, 1 + (looked + scratch.quick.len()) / VALUES_A_STEP)?;
+    Ok(scratch.quick.consistent(event.trails))
 }
 
 /// Fills `places`, `found` and `children` from the values of the fields.

@@ -17,7 +17,7 @@ use crate::{
     },
     walk::{Kind, Leaves},
 };
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 /// A chain longer than this is long.
 const LONG: u32 = 128;
@@ -105,6 +105,14 @@ pub struct Values {
     /// Operands of long chains, sorted, for the segment at hand.
     pub long: Vec<Vec<OperandId>>,
     long_paths: Vec<PathId>,
+    /// Of long chains: operand (high half) and value, sorted; made when an array check asks.
+    equals: Vec<OnceCell<Vec<u64>>>,
+    /// Of long chains: the keys of their comparable numbers, sorted; made when ranges ask.
+    keys: Vec<OnceCell<Vec<u64>>>,
+    /// Of long chains: hash of the folded text and value, sorted; made when a condition without case asks.
+    folded_texts: Vec<OnceCell<Vec<(u64, u32)>>>,
+    /// Of long chains: the different strings, sorted; made when many prefixes ask.
+    texts: Vec<OnceCell<Vec<u32>>>,
 }
 
 impl Values {
@@ -165,7 +173,7 @@ impl Values {
                     let (key, comparable) = match number::scan(bytes) {
                         Scanned::Comparable(key) => (Some(key), Comparable::Yes),
                         Scanned::Near(key) => (Some(key), Comparable::Open),
-                        Scanned::Beyond => (None, Comparable::No),
+                        Scanned::Not => (None, Comparable::No),
                     };
                     value.key = key;
                     value.comparable.set(comparable);
@@ -186,6 +194,12 @@ impl Values {
             }
             self.values.push(value);
         }
+        self.keys.clear();
+        self.keys.resize_with(self.long_paths.len(), OnceCell::new);
+        self.folded_texts.clear();
+        self.folded_texts.resize_with(self.long_paths.len(), OnceCell::new);
+        self.texts.clear();
+        self.texts.resize_with(self.long_paths.len(), OnceCell::new);
         for n in 0..self.long_paths.len() {
             self.link_different(self.long_paths[n], n as u32, text, &leaves.unescaped);
         }
@@ -265,6 +279,79 @@ impl Values {
         self.long[self.chains[path as usize].long as usize][1..].binary_search(&operand).is_ok()
     }
 
+    /// The values of a long chain that have this operand.
+    pub fn equal(&self, path: PathId, operand: OperandId) -> impl Iterator<Item = u32> {
+        let all = self.equals[self.chains[path as usize].long as usize].get_or_init(|| {
+            let mut all = Vec::new();
+            let mut at = self.first_of_all(path);
+            while at != NONE {
+                let value = &self.values[at as usize];
+                if value.operand != NONE {
+                    all.push((value.operand as u64) << 32 | at as u64);
+                }
+                at = value.next_all;
+            }
+            all.sort_unstable();
+            all
+        });
+        let from = all.partition_point(|pair| ((pair >> 32) as u32) < operand);
+        all[from..].iter().take_while(move |pair| (*pair >> 32) as u32 == operand).map(|pair| *pair as u32)
+    }
+
+    /// The different values of a long chain whose folded text has this hash; only of paths that need folded texts.
+    pub fn folded_like(&self, path: PathId, hash: u64) -> impl Iterator<Item = u32> {
+        let all = self.folded_texts[self.chains[path as usize].long as usize].get_or_init(|| {
+            let mut all = Vec::new();
+            let mut at = self.first(path);
+            while at != NONE {
+                let value = &self.values[at as usize];
+                if value.fold != NONE {
+                    all.push((self.folds[value.fold as usize].hash, at));
+                }
+                at = value.next;
+            }
+            all.sort_unstable();
+            all
+        });
+        let from = all.partition_point(|pair| pair.0 < hash);
+        all[from..].iter().take_while(move |pair| pair.0 == hash).map(|pair| pair.1)
+    }
+
+    /// Whether a string of a long chain begins with this.
+    pub fn begins(&self, path: PathId, prefix: &[u8], text: &[u8], unescaped: &[u8]) -> bool {
+        let bytes = |at: u32| self.values[at as usize].bytes(text, unescaped);
+        let all = self.texts[self.chains[path as usize].long as usize].get_or_init(|| {
+            let mut all = Vec::new();
+            let mut at = self.first(path);
+            while at != NONE {
+                let value = &self.values[at as usize];
+                if value.kind == Kind::String {
+                    all.push(at);
+                }
+                at = value.next;
+            }
+            all.sort_unstable_by(|a, b| bytes(*a).cmp(bytes(*b)));
+            all
+        });
+        let from = all.partition_point(|at| bytes(*at) < prefix);
+        all.get(from).is_some_and(|at| bytes(*at).starts_with(prefix))
+    }
+
+    /// The keys of the comparable numbers of a long chain, sorted.
+    pub fn keys(&self, path: PathId, text: &[u8], unescaped: &[u8]) -> &[u64] {
+        self.keys[self.chains[path as usize].long as usize].get_or_init(|| {
+            let mut keys = Vec::new();
+            let mut at = self.first(path);
+            while at != NONE {
+                let value = &self.values[at as usize];
+                keys.extend(value.comparable_key(text, unescaped));
+                at = value.next;
+            }
+            keys.sort_unstable();
+            keys
+        })
+    }
+
     /// Looks the values up in a segment.
     pub fn resolve(&mut self, segment: &Segment, text: &[u8], unescaped: &[u8]) {
         for value in &mut self.values {
@@ -287,6 +374,8 @@ impl Values {
             let bytes = &self.folded[fold.start as usize..(fold.start + fold.len) as usize];
             fold.operand = segment.operands.find(fold.hash, OperandKind::Folded, bytes);
         }
+        self.equals.clear();
+        self.equals.resize_with(self.long_paths.len(), OnceCell::new);
         for n in 0..self.long_paths.len() {
             let start = self.long[n][0];
             self.long[n].truncate(1);

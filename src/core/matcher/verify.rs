@@ -9,9 +9,9 @@ use crate::{
     error::EventErrorCode,
     index::{
         list::{ListScratch, Question, SHORT},
-        operands::{NONE, OperandId},
+        operands::{NONE, OperandId, OperandKind},
         record::{Branch, Cond, ConjId, FieldRec, Form, HAS_OR, Op, SHARES_ARRAYS},
-        segment::Segment,
+        segment::{Segment, need},
         wildcard,
     },
     path::PathId,
@@ -33,12 +33,19 @@ pub struct Event<'a> {
     pub trails: &'a [Trail],
 }
 
+/// So many prefixes are looked for in each string of a long chain before its strings are sorted.
+const MANY_PREFIXES: u32 = 32;
+
 /// Verdicts that are dear and asked for again; lives as long as one event in one segment.
 #[derive(Default)]
 pub struct Memo {
     conds: Map<(PathId, Cond), bool>,
     conjs: Map<ConjId, bool>,
     lists: ListScratch,
+    /// Prefixes that long chains were searched for.
+    prefixes: u32,
+    /// A folded operand.
+    folded: Vec<u8>,
     /// Working memory of the array check.
     pub arrays: arrays::ArrayScratch,
 }
@@ -47,6 +54,7 @@ impl Memo {
     /// Forgets everything.
     #[inline]
     pub fn clear(&mut self) {
+        self.prefixes = 0;
         if !self.conds.is_empty() {
             self.conds.clear();
         }
@@ -163,6 +171,23 @@ impl Event<'_> {
         }
         let mut at = self.values.first(path);
         let mut found = false;
+        if long && cond.op == Op::IgnoreCase && self.segment.need(path) & need::FOLDED != 0 {
+            // What meets the operand has its fold.
+            let operands = &self.segment.operands;
+            memo.folded.clear();
+            fold::fold_into(operands.bytes(cond.arg), &mut memo.folded);
+            let mut alike = self.values.folded_like(path, operands.hasher().hash(OperandKind::Folded, &memo.folded));
+            found = alike.any(|at| self.value_holds(&self.values.values[at as usize], cond));
+            at = NONE;
+        }
+        if long && cond.op == Op::Prefix {
+            // To sort the strings pays when many ask.
+            memo.prefixes += 1;
+            if memo.prefixes > MANY_PREFIXES {
+                found = self.values.begins(path, self.segment.operands.bytes(cond.arg), self.text, self.unescaped);
+                at = NONE;
+            }
+        }
         while at != NONE && !found {
             let value = &self.values.values[at as usize];
             found = self.accepts(value, cond, memo);

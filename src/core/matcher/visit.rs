@@ -92,6 +92,13 @@ impl Event<'_> {
                 Family::Present(target) if at != NONE => self.follow(Target(target), NONE, scratch, hits)?,
                 Family::Absent(target) if at == NONE => self.follow(Target(target), NONE, scratch, hits)?,
                 Family::Present(_) | Family::Absent(_) => {}
+                // Many numbers lie in many ranges: each range is asked instead.
+                Family::Range(n) if self.values.is_long(path) && segment.ranges[n as usize].len() <= 8 * self.values.count(path) => {
+                    let begin = scratch.targets.len();
+                    let targets = &mut scratch.targets;
+                    segment.ranges[n as usize].meet(self.values.keys(path, self.text, self.unescaped), |t| targets.push(t));
+                    self.follow_gathered(begin, path, scratch, hits)?;
+                }
                 _ => {
                     let begin = scratch.targets.len();
                     while at != NONE {

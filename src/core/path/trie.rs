@@ -9,13 +9,26 @@
 use super::PathId;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use std::hash::{BuildHasher, Hasher};
+use std::{
+    hash::{BuildHasher, Hasher},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// Numbers the states of tries, so that what was learned of one is never used with another.
+static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
+
+fn next_version() -> u64 {
+    NEXT_VERSION.fetch_add(1, Ordering::Relaxed)
+}
 
 /// Children searched one by one up to this number, hashed above.
 const SMALL: u32 = 16;
-const WANTED: u32 = 1;
-const SHARED: u32 = 2;
-const INNER: u32 = 4;
+/// A leaf here is emitted.
+pub(crate) const WANTED: u32 = 1;
+/// Array elements met here are recorded.
+pub(crate) const SHARED: u32 = 2;
+/// The node has children.
+pub(crate) const INNER: u32 = 4;
 
 #[derive(Clone, Copy)]
 struct Node {
@@ -56,6 +69,7 @@ pub struct PathTrie {
     keys: Vec<u8>,
     large: HashTable<PathId>,
     seed: RandomState,
+    version: u64,
 }
 
 impl Default for PathTrie {
@@ -68,7 +82,14 @@ impl PathTrie {
     /// A trie with only the root.
     pub fn new() -> Self {
         let root = Node { filter: 0, kids_at: 0, kids_len: 0, parent: super::ROOT, key_at: 0, key_len: 0, flags: 0 };
-        Self { nodes: vec![root], kids: Vec::new(), keys: Vec::new(), large: HashTable::new(), seed: RandomState::default() }
+        Self {
+            nodes: vec![root],
+            kids: Vec::new(),
+            keys: Vec::new(),
+            large: HashTable::new(),
+            seed: RandomState::default(),
+            version: next_version(),
+        }
     }
 
     /// The node of a joined path, made when it is new. Every text is at least one segment: "" is `[""]`, "a." is `["a", ""]`.
@@ -167,30 +188,50 @@ impl PathTrie {
 
     /// Asks for the values at this path: a leaf here is emitted.
     pub fn set_wanted(&mut self, node: PathId) {
-        self.nodes[node as usize].flags |= WANTED;
+        self.set(node, WANTED);
     }
 
     /// Says that some conjunction has two or more paths at or below this node: array elements met here are recorded.
     pub fn set_shared(&mut self, node: PathId) {
-        self.nodes[node as usize].flags |= SHARED;
+        self.set(node, SHARED);
+    }
+
+    fn set(&mut self, node: PathId, flag: u32) {
+        let flags = &mut self.nodes[node as usize].flags;
+        if *flags & flag == 0 {
+            *flags |= flag;
+            self.version = next_version();
+        }
+    }
+
+    /// `WANTED`, `SHARED`, `INNER`.
+    #[inline(always)]
+    pub(crate) fn flags(&self, node: PathId) -> u32 {
+        self.nodes[node as usize].flags
     }
 
     /// Whether a leaf here is emitted.
     #[inline(always)]
     pub fn is_wanted(&self, node: PathId) -> bool {
-        self.nodes[node as usize].flags & WANTED != 0
+        self.flags(node) & WANTED != 0
     }
 
     /// Whether array elements met here are recorded.
     #[inline(always)]
     pub fn is_shared(&self, node: PathId) -> bool {
-        self.nodes[node as usize].flags & SHARED != 0
+        self.flags(node) & SHARED != 0
     }
 
     /// Whether the node has children.
     #[inline(always)]
     pub fn is_inner(&self, node: PathId) -> bool {
-        self.nodes[node as usize].flags & INNER != 0
+        self.flags(node) & INNER != 0
+    }
+
+    /// How many children the node has.
+    #[inline(always)]
+    pub(crate) fn children(&self, node: PathId) -> u32 {
+        self.nodes[node as usize].kids_len
     }
 
     /// The joined path. The root has none; its name is empty, as is that of the path "".
@@ -216,6 +257,13 @@ impl PathTrie {
         &self.keys[n.key_at as usize..(n.key_at + n.key_len) as usize]
     }
 
+    /// Names this state of a trie within the process: two tries of one version lead every key to the same node, and ask
+    /// for the same there.
+    #[inline(always)]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Number of nodes, the root included; every `PathId` is below it.
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -236,6 +284,7 @@ impl PathTrie {
 
     fn add(&mut self, parent: PathId, segment: &[u8]) -> PathId {
         let id = PathId::try_from(self.nodes.len()).expect("fewer than 2^32 paths");
+        self.version = next_version();
         let key_at = u32::try_from(self.keys.len() + segment.len()).expect("less than 4 GiB of path text") - segment.len() as u32;
         self.keys.extend_from_slice(segment);
         self.nodes.push(Node { filter: 0, kids_at: 0, kids_len: 0, parent, key_at, key_len: segment.len() as u32, flags: 0 });

@@ -3,7 +3,7 @@
 use super::RuleId;
 use crate::{
     error::EventError,
-    index::{operands::OperandHasher, segment::Segment},
+    index::{operands::OperandHasher, range::sieves, segment::Segment},
     limits::EventLimits,
     matcher::{
         values::Values,
@@ -12,6 +12,7 @@ use crate::{
     },
     path::PathTrie,
     pattern::tree::Pattern,
+    value::sieve::Sieves,
     walk::{self, Leaves, Validation, WalkState},
 };
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Snapshot {
     trie: Arc<PathTrie>,
     /// By path: what any segment has to know about its values.
     needs: Arc<[u8]>,
+    /// Which numbers make no difference.
+    sieves: Arc<Sieves>,
     version: u32,
     generation: u64,
     living: usize,
@@ -64,7 +67,8 @@ pub struct Stats {
 impl Snapshot {
     pub(super) fn empty(hasher: OperandHasher, limits: EventLimits) -> Self {
         let trie = Arc::new(PathTrie::new());
-        Self { segments: vec![], needs: vec![0; trie.len()].into(), trie, version: 0, generation: 0, living: 0, hasher, limits }
+        let (needs, sieves) = (vec![0; trie.len()].into(), Arc::default());
+        Self { segments: vec![], needs, sieves, trie, version: 0, generation: 0, living: 0, hasher, limits }
     }
 
     /// The state after this one.
@@ -80,7 +84,13 @@ impl Snapshot {
             }
             needs.into()
         };
-        Self { segments, trie: trie.clone(), needs, version, generation, living, hasher: self.hasher.clone(), limits: self.limits }
+        // The same; points of rules that left only make the classes finer.
+        let sieves = match segments.last() {
+            Some(newest) if !newest.asked.is_empty() => Arc::new(sieves(segments.iter().map(|s| &**s))),
+            _ => self.sieves.clone(),
+        };
+        let (trie, hasher) = (trie.clone(), self.hasher.clone());
+        Self { segments, trie, needs, sieves, version, generation, living, hasher, limits: self.limits }
     }
 
     /// The segments, the oldest first.
@@ -111,13 +121,19 @@ impl Snapshot {
     /// Fills `scratch.matches` with the rules that match the event.
     #[inline]
     pub fn match_text(&self, event: &[u8], level: Validation, scratch: &mut Scratch) -> Result<(), EventError> {
+        walk::walk_sieved(event, (&self.trie, &self.sieves), level, &self.limits, &mut scratch.walk, &mut scratch.leaves)?;
+        self.find(event, false, scratch)
+    }
+
+    /// Same as `match_text`, with every value of the event in `scratch`, also those that make no difference.
+    pub(crate) fn match_whole(&self, event: &[u8], level: Validation, scratch: &mut Scratch) -> Result<(), EventError> {
         walk::walk(event, &self.trie, level, &self.limits, &mut scratch.walk, &mut scratch.leaves)?;
         self.find(event, false, scratch)
     }
 
     /// Whether any rule matches.
     pub fn match_any(&self, event: &[u8], level: Validation, scratch: &mut Scratch) -> Result<bool, EventError> {
-        walk::walk(event, &self.trie, level, &self.limits, &mut scratch.walk, &mut scratch.leaves)?;
+        walk::walk_sieved(event, (&self.trie, &self.sieves), level, &self.limits, &mut scratch.walk, &mut scratch.leaves)?;
         self.find(event, true, scratch)?;
         Ok(!scratch.matches.is_empty())
     }

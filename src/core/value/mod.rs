@@ -1,5 +1,6 @@
-//! Canonical forms that patterns and events share: numbers, case folding, IP addresses.
+//! Canonical forms that patterns and events share: numbers and their neighbourhoods, case folding, IP addresses.
 
 pub mod fold;
 pub mod ip;
 pub mod number;
+pub mod sieve;

@@ -3,7 +3,8 @@
 //! all others are equal only to the identical text.
 //!
 //! SOURCE: specification, section 4 (event-ruler's ComparableNumber with a shortest printer).
-//! COST: up to 15 significant digits one pass, about 10 ns; 16 and 17 digits a parse and a shortest print more, 40 ns.
+//! COST: up to 15 significant digits one pass, about 10 ns; 16 and 17 digits a few operations more; only what lies
+//! beyond 0.02 … 1e16 or on the border between two doubles is parsed and printed, 60 ns more.
 
 /// Order-preserving code of a finite double: `a < b` as numbers exactly when `key(a) < key(b)`; -0 and 0 share a key.
 #[inline]
@@ -18,10 +19,10 @@ pub fn value_of(key: u64) -> f64 {
     f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
 }
 
-const POWERS_U64: [u64; 18] = {
-    let mut powers = [1; 18];
+const POWERS_U64: [u64; 19] = {
+    let mut powers = [1; 19];
     let mut i = 1;
-    while i < 18 {
+    while i < 19 {
         powers[i] = powers[i - 1] * 10;
         i += 1;
     }
@@ -51,20 +52,77 @@ const MOST_DIGITS: u32 = 17;
 #[inline(always)]
 fn eight_digits(text: &[u8], at: usize) -> Option<u64> {
     let word = u64::from_le_bytes(*text.get(at..)?.first_chunk()?);
-    let high = word & 0xf0f0_f0f0_f0f0_f0f0;
-    if high | (word.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0) >> 4 != 0x3333_3333_3333_3333 {
+    if not_digits(word) != 0 {
         return None;
     }
-    let word = word - 0x3030_3030_3030_3030;
-    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
+    Some(eight_of(word))
+}
+
+/// `[-]WHOLE.PART` with up to 8 digits before the point and 8 to 16 after it, 19 in all, which is how most long numbers
+/// are written: three looks at eight bytes. The mantissa and how many of its digits stand after the point.
+#[inline]
+fn plain_decimal(text: &[u8]) -> Option<(u64, usize)> {
+    let sign = (text.first() == Some(&b'-')) as usize;
+    let eight = |at: usize| text.get(at..).and_then(|t| t.first_chunk()).map(|bytes| u64::from_le_bytes(*bytes));
+    let first = eight(sign)?;
+    let whole = not_digits(first).trailing_zeros() as usize / 8;
+    let point = sign + whole;
+    let part = text.len().checked_sub(point + 1)?;
+    if whole == 0 || text[point] != b'.' || !(8..=16).contains(&part) || whole + part > 19 {
+        return None;
+    }
+    let (middle, rest) = (eight(point + 1)?, part - 8);
+    // The last bytes of the text, of which those before `rest` were counted already.
+    let end = if rest == 0 { 0x3030_3030_3030_3030 } else { eight(text.len() - 8)? };
+    if not_digits(middle) | not_digits(end) != 0 {
+        return None;
+    }
+    let end = if rest == 0 { 0 } else { end & !0 << (64 - 8 * rest) };
+    let mantissa = eight_of(first << (64 - 8 * whole)) * POWERS_U64[part] + eight_of(middle) * POWERS_U64[rest] + eight_of(end);
+    Some((mantissa, part))
+}
+
+/// Not zero in every byte that is no ASCII digit, zero in all others.
+#[inline(always)]
+fn not_digits(word: u64) -> u64 {
+    let x = word ^ 0x3030_3030_3030_3030;
+    // A byte above 9 reaches the upper half when 6 is added; the sum of bytes below 0x80 stays within its byte.
+    (((x & 0x7f7f_7f7f_7f7f_7f7f) + 0x0606_0606_0606_0606) | x) & 0xf0f0_f0f0_f0f0_f0f0
+}
+
+/// The number that eight digits spell, the first the most significant; a zero byte counts as the digit 0.
+#[inline(always)]
+pub(super) fn eight_of(word: u64) -> u64 {
+    let digits = word & 0x0f0f_0f0f_0f0f_0f0f;
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
     let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
     let rest = (pairs >> 16 & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
-    Some(low.wrapping_add(rest) >> 32)
+    low.wrapping_add(rest) >> 32
 }
 
 /// The value of a valid JSON number without its sign, or `None` when it has more than `MOST_DIGITS` significant digits.
 #[inline]
 fn decimal(text: &[u8]) -> Option<Decimal> {
+    match plain_decimal(text) {
+        Some((mantissa, part)) => stripped(mantissa, -(part as i64)),
+        None => any_decimal(text),
+    }
+}
+
+/// Without the zeros at the end.
+#[inline]
+fn stripped(mut mantissa: u64, mut exponent: i64) -> Option<Decimal> {
+    if mantissa == 0 {
+        return Some(Decimal { mantissa: 0, exponent: 0 });
+    }
+    while mantissa.is_multiple_of(10) {
+        mantissa /= 10;
+        exponent += 1;
+    }
+    (mantissa < POWERS_U64[MOST_DIGITS as usize]).then_some(Decimal { mantissa, exponent })
+}
+
+fn any_decimal(text: &[u8]) -> Option<Decimal> {
     let (mut mantissa, mut exponent, mut point, mut i) = (0u64, 0i64, false, 0);
     while i < text.len() {
         // Nineteen digits fit; a text that is longer goes the slow way.
@@ -90,14 +148,7 @@ fn decimal(text: &[u8]) -> Option<Decimal> {
         }
         i += 1;
     }
-    if mantissa == 0 {
-        return Some(Decimal { mantissa: 0, exponent: 0 });
-    }
-    while mantissa % 10 == 0 {
-        mantissa /= 10;
-        exponent += 1;
-    }
-    (mantissa < POWERS_U64[MOST_DIGITS as usize]).then_some(Decimal { mantissa, exponent })
+    stripped(mantissa, exponent)
 }
 
 /// `decimal` for texts of many digits, most of which are zeros if there is an answer.
@@ -147,27 +198,76 @@ pub enum Scanned {
     Comparable(u64),
     /// The key of the nearest double; comparable only if [`comparable`] says so.
     Near(u64),
-    /// Beyond the doubles: not comparable.
-    Beyond,
+    /// Not comparable.
+    Not,
 }
 
 /// Reads a valid JSON number (see [`valid_len`]); the costly part of the question is left open.
 #[inline]
 pub fn scan(text: &[u8]) -> Scanned {
     let negative = text.first() == Some(&b'-');
-    // Up to 15 digits survive the way through a double and back, and one exact operation makes the double.
-    if let Some(number) = decimal(text)
-        && number.mantissa < 1_000_000_000_000_000
-        && (-22..=7).contains(&number.exponent)
-    {
-        let m = number.mantissa as f64;
-        let value = if number.exponent < 0 { m / POWERS[-number.exponent as usize] } else { m * POWERS[number.exponent as usize] };
-        return Scanned::Comparable(key_of(if negative { -value } else { value }));
+    let key = |value: f64| key_of(if negative { -value } else { value });
+    if let Some(number) = decimal(text) {
+        // Up to 15 digits survive the way through a double and back, and one exact operation makes the double.
+        if number.mantissa < 1_000_000_000_000_000 && (-22..=7).contains(&number.exponent) {
+            let m = number.mantissa as f64;
+            return Scanned::Comparable(key(if number.exponent < 0 {
+                m / POWERS[-number.exponent as usize]
+            } else {
+                m * POWERS[number.exponent as usize]
+            }));
+        }
+        if (-18..0).contains(&number.exponent)
+            && let Some((value, shortest)) = many_digits(number.mantissa, -number.exponent as usize)
+        {
+            return if shortest { Scanned::Comparable(key(value)) } else { Scanned::Not };
+        }
     }
     match std::str::from_utf8(text).ok().and_then(|t| t.parse::<f64>().ok()) {
         Some(value) if value.is_finite() => Scanned::Near(key_of(value)),
-        _ => Scanned::Beyond,
+        _ => Scanned::Not,
     }
+}
+
+/// The double nearest to `mantissa / 10^places` and whether that decimal is the shortest one of the double; `None` when
+/// another way has to find out. The mantissa has 16 or 17 digits, the last of which is not zero.
+///
+/// Everything is measured from the double `m * 2^-shift` in multiples of `10^-places / 2^(shift + 1)`: the decimal, the
+/// borders halfway to the double's neighbours, the decimal's own neighbours. The large terms cancel, so 64 bits that wrap
+/// hold the differences, which are below 2^63. The decimal is the shortest when no decimal of fewer digits (a multiple of
+/// ten in the last place) lies within the borders and neither neighbour in the last place is nearer.
+fn many_digits(mantissa: u64, places: usize) -> Option<(f64, bool)> {
+    const HIDDEN: u64 = 1 << 52;
+    // Within two units in the last place: two roundings, the power is exact.
+    let bits = (mantissa as f64 / POWERS[places]).to_bits();
+    let shift = 1075 - (bits >> 52) as i64;
+    if !(0..=58).contains(&shift) {
+        return None;
+    }
+    let power = *POWERS_U64.get(places)?;
+    let mut m = bits & (HIDDEN - 1) | HIDDEN;
+    let mut away = (mantissa << (shift + 1)).wrapping_sub((2 * m).wrapping_mul(power)) as i64;
+    let (border, unit) = (power as i64, 1i64 << (shift + 1));
+    while away.abs() > border {
+        if away < 0 {
+            m -= 1
+        } else {
+            m += 1
+        }
+        away -= 2 * border * away.signum();
+    }
+    // At a power of two the doubles below are denser; on a border the even neighbour counts.
+    if m <= HIDDEN || m >= 2 * HIDDEN || away.abs() == border {
+        return None;
+    }
+    let value = f64::from_bits(((1075 - shift) as u64) << 52 | m & (HIDDEN - 1));
+    let last = (mantissa % 10) as i64;
+    let (below, above) = (away - last * unit, away + (10 - last) * unit);
+    let nearer = (away.abs() - unit).abs();
+    if below == -border || above == border || nearer == away.abs() {
+        return None;
+    }
+    Some((value, below < -border && above > border && away.abs() < nearer))
 }
 
 /// The key of a number's text if it is comparable. The text must be a valid JSON number (see [`valid_len`]).
@@ -175,11 +275,12 @@ pub fn comparable(text: &[u8]) -> Option<u64> {
     match scan(text) {
         Scanned::Comparable(key) => Some(key),
         Scanned::Near(key) => is_shortest(text, key).then_some(key),
-        Scanned::Beyond => None,
+        Scanned::Not => None,
     }
 }
 
 /// Whether a number's text, read as `Near(key)`, is the shortest decimal of that double.
+#[cold]
 pub fn is_shortest(text: &[u8], key: u64) -> bool {
     let mut buffer = zmij::Buffer::new();
     decimal(text).is_some_and(|number| decimal(buffer.format_finite(value_of(key)).as_bytes()) == Some(number))
@@ -283,14 +384,25 @@ mod tests {
             x ^= x << 17;
             (x >> 8) % n
         };
-        for round in 0..300_000 {
-            let text = match round % 4 {
+        for round in 0..600_000 {
+            let text = match round % 6 {
                 0 => format!("{}{}", next(1000), if next(2) == 0 { "0".repeat(next(25) as usize) } else { String::new() }),
                 1 => {
                     let (most, w) = (10u64.pow(1 + next(17) as u32), 1 + next(19) as usize);
                     format!("-{}.{:0w$}", next(200), next(most))
                 }
                 2 => format!("{}e{}", next(u64::MAX), next(660) as i64 - 340),
+                // 16 and 17 digits around the shortest text of a double, and around powers of two.
+                3 | 4 => {
+                    let power = 2f64.powi(next(70) as i32 - 14);
+                    let value = if round % 4 == 3 { power * (1.0 + next(1 << 53) as f64 / (1u64 << 53) as f64) } else { power };
+                    let value = f64::from_bits(value.to_bits() + next(7) - 3);
+                    let places = 14 + next(3) as usize;
+                    let text = format!("{value:.places$e}");
+                    let (digits, exponent) = text.split_once('e').unwrap();
+                    let digits: u64 = digits.replace('.', "").parse().unwrap();
+                    format!("{}e{}", digits + next(5) - 2, exponent.parse::<i64>().unwrap() - places as i64)
+                }
                 _ => format!("{:e}", f64::from_bits(next(u64::MAX)).abs()).replace("NaN", "0").replace("inf", "1"),
             };
             let value: f64 = text.parse().unwrap();

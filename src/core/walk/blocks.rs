@@ -33,6 +33,8 @@ pub struct Masks {
     pub close: u64,
     /// Below 0x20.
     pub control: u64,
+    /// Equal to `.`.
+    pub dot: u64,
     /// Not zero when any byte is above 0x7f.
     pub high: u64,
 }
@@ -50,6 +52,18 @@ pub trait Isa {
     /// # Safety
     /// The processor must have the instruction set.
     unsafe fn prefix_parity(bits: u64) -> u64;
+
+    /// Whether the bytes equal the token's wherever `mask` has a bit.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    unsafe fn same(bytes: &[u8; 32], token: &[u8; 32], mask: u32) -> bool;
+
+    /// Which of the bytes are digits.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    unsafe fn digits(bytes: &[u8; 32]) -> u32;
 }
 
 /// What stage 1 says about the text as a whole.
@@ -63,6 +77,8 @@ pub struct Summary {
     pub high: bool,
     /// A backslash stands somewhere.
     pub backslash: bool,
+    /// From this block on no dot stands inside a string; told only when asked for (`DOTS`).
+    pub undotted: usize,
 }
 
 /// Makes the blocks of `text`.
@@ -70,15 +86,15 @@ pub struct Summary {
 /// # Safety
 /// The processor must have the instruction set `I`.
 #[inline(always)]
-pub unsafe fn fill<I: Isa>(text: &[u8], blocks: &mut Vec<Block>) -> Summary {
+pub unsafe fn fill<I: Isa, const DOTS: bool>(text: &[u8], blocks: &mut Vec<Block>) -> Summary {
     blocks.clear();
     let whole = text.len() / 64;
     blocks.reserve(whole + 2);
     let mut state = State::default();
     let (chunks, rest) = text.as_chunks::<64>();
-    for (chunk, slot) in chunks.iter().zip(blocks.spare_capacity_mut()) {
+    for (n, (chunk, slot)) in chunks.iter().zip(blocks.spare_capacity_mut()).enumerate() {
         // SAFETY: passed on to the caller.
-        slot.write(unsafe { state.block::<I>(chunk) });
+        slot.write(unsafe { state.block::<I, DOTS>(chunk, n) });
     }
     // SAFETY: `whole` slots were reserved and have just been written.
     unsafe { blocks.set_len(whole) };
@@ -86,10 +102,16 @@ pub unsafe fn fill<I: Isa>(text: &[u8], blocks: &mut Vec<Block>) -> Summary {
         let mut last = [b' '; 64];
         last[..rest.len()].copy_from_slice(rest);
         // SAFETY: passed on to the caller.
-        blocks.push(unsafe { state.block::<I>(&last) });
+        blocks.push(unsafe { state.block::<I, DOTS>(&last, whole) });
     }
     blocks.push(Block { quote: !0, open: 0, close: !0, backslash: 0 });
-    Summary { unclosed: state.in_string != 0, control: state.control != 0, high: state.high != 0, backslash: state.backslash != 0 }
+    Summary {
+        unclosed: state.in_string != 0,
+        control: state.control != 0,
+        high: state.high != 0,
+        backslash: state.backslash != 0,
+        undotted: state.undotted,
+    }
 }
 
 #[derive(Default)]
@@ -101,13 +123,14 @@ struct State {
     control: u64,
     high: u64,
     backslash: u64,
+    undotted: usize,
 }
 
 impl State {
     /// # Safety
     /// The processor must have the instruction set `I`.
     #[inline(always)]
-    unsafe fn block<I: Isa>(&mut self, bytes: &[u8; 64]) -> Block {
+    unsafe fn block<I: Isa, const DOTS: bool>(&mut self, bytes: &[u8; 64], n: usize) -> Block {
         // SAFETY: passed on to the caller.
         let m = unsafe { I::masks(bytes) };
         let quote = m.quote & !self.escaped(m.backslash);
@@ -117,6 +140,9 @@ impl State {
         self.control |= m.control & inside;
         self.high |= m.high;
         self.backslash |= m.backslash;
+        if DOTS {
+            self.undotted = if m.dot & inside != 0 { n + 1 } else { self.undotted };
+        }
         Block { quote, open: m.open & !inside, close: m.close & !inside, backslash: m.backslash }
     }
 
@@ -142,7 +168,7 @@ pub struct Portable;
 impl Isa for Portable {
     #[inline(always)]
     unsafe fn masks(bytes: &[u8; 64]) -> Masks {
-        let mut m = Masks { quote: 0, backslash: 0, open: 0, close: 0, control: 0, high: 0 };
+        let mut m = Masks { quote: 0, backslash: 0, open: 0, close: 0, control: 0, dot: 0, high: 0 };
         for (i, word) in bytes.as_chunks::<8>().0.iter().enumerate() {
             let w = u64::from_le_bytes(*word);
             // '[' and '{', ']' and '}' differ only in 0x20.
@@ -153,6 +179,7 @@ impl Isa for Portable {
             m.open |= gather(equal(lower, b'{')) << at;
             m.close |= gather(equal(lower, b'}')) << at;
             m.control |= gather(zero(w & (0xe0 * ONES))) << at;
+            m.dot |= gather(equal(w, b'.')) << at;
             m.high |= w & TOPS;
         }
         m
@@ -161,6 +188,26 @@ impl Isa for Portable {
     #[inline(always)]
     unsafe fn prefix_parity(bits: u64) -> u64 {
         [1, 2, 4, 8, 16, 32].iter().fold(bits, |b, by| b ^ b << by)
+    }
+
+    #[inline(always)]
+    unsafe fn same(bytes: &[u8; 32], token: &[u8; 32], mask: u32) -> bool {
+        let pairs = bytes.as_chunks::<8>().0.iter().zip(token.as_chunks::<8>().0);
+        let equal = pairs
+            .enumerate()
+            .fold(0, |found, (i, (a, b))| found | (gather(zero(u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b))) as u32) << (8 * i));
+        equal & mask == mask
+    }
+
+    #[inline(always)]
+    unsafe fn digits(bytes: &[u8; 32]) -> u32 {
+        bytes.as_chunks::<8>().0.iter().enumerate().fold(0, |found, (i, word)| {
+            let w = u64::from_le_bytes(*word);
+            // The upper half is 3, and the lower half plus 6 stays within four bits.
+            let upper = zero((w & (0xf0 * ONES)) ^ (0x30 * ONES));
+            let lower = zero(((w & (0x0f * ONES)) + 6 * ONES) & (0x10 * ONES));
+            found | (gather(upper & lower) as u32) << (8 * i)
+        })
     }
 }
 
@@ -211,6 +258,9 @@ mod tests {
             }
             summary.control |= within && *b < 0x20;
             summary.high |= *b > 0x7f;
+            if within && *b == b'.' {
+                summary.undotted = i / 64 + 1;
+            }
             escaped = *b == b'\\' && !escaped;
         }
         summary.unclosed = inside;
@@ -220,7 +270,7 @@ mod tests {
 
     #[test]
     fn every_instruction_set_sees_what_a_bytewise_reader_sees() {
-        const COMMON: &[u8] = b"\"\\\\\\{}[]:,a \x1f\x7f[{;Z";
+        const COMMON: &[u8] = b"\"\\\\\\{}[]:,.a \x1f\x7f[{;Z";
         let mut seed = 7u64;
         let mut blocks = Vec::new();
         for round in 0..4000 {
@@ -234,13 +284,20 @@ mod tests {
                 .collect();
             let expected = naive(&text);
             // SAFETY: runs anywhere.
-            let summary = unsafe { fill::<Portable>(&text, &mut blocks) };
+            let summary = unsafe { fill::<Portable, true>(&text, &mut blocks) };
             assert_eq!((&blocks, summary), (&expected.0, expected.1));
             #[cfg(target_arch = "x86_64")]
-            if crate::walk::Instructions::available().contains(&crate::walk::Instructions::Avx2) {
+            for instructions in crate::walk::Instructions::available() {
+                use crate::walk::{Instructions, x86};
                 // SAFETY: just found to be available.
-                let summary = unsafe { fill::<crate::walk::x86::Avx2>(&text, &mut blocks) };
-                assert_eq!((&blocks, summary), (&expected.0, expected.1));
+                let summary = unsafe {
+                    match instructions {
+                        Instructions::Portable => fill::<Portable, true>(&text, &mut blocks),
+                        Instructions::Avx2 => fill::<x86::Avx2, true>(&text, &mut blocks),
+                        Instructions::Avx512 => fill::<x86::Avx512, true>(&text, &mut blocks),
+                    }
+                };
+                assert_eq!((&blocks, summary), (&expected.0, expected.1), "{instructions:?}");
             }
         }
     }

@@ -7,11 +7,14 @@
 //! (any byte but `}`), or, past a closing bracket, after a comparison with `last`. So no scan needs to ask for the end.
 
 use super::blocks::{self, Block, Isa, Summary};
-use super::state::{Frame, Keys, NO_NODE, Via, WalkState};
+use super::shape::{Shapes, TOKEN, mix, object};
+use super::state::{DOTTED, EMPTY, Frame, KEY, Keys, NO_NODE, NOWHERE, Passed, Place, WalkState};
 use super::{Kind, Leaf, Leaves, Trail};
 use crate::json::string::unescape_into;
 use crate::limits::EventLimits;
-use crate::path::{KeyHit, PathTrie, ROOT};
+use crate::path::{INNER, KeyHit, PathTrie, ROOT, SHARED, WANTED};
+use crate::value::sieve::Sieves;
+use std::marker::PhantomData;
 
 pub(super) const STRICT: u8 = 0;
 pub(super) const CHECKED: u8 = 1;
@@ -33,7 +36,7 @@ pub(super) enum Stop {
 #[inline(always)]
 pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
     text: &[u8],
-    trie: &PathTrie,
+    (trie, sieves): (&PathTrie, &Sieves),
     limits: &EventLimits,
     state: &mut WalkState,
     out: &mut Leaves,
@@ -45,16 +48,21 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
         return Err(Stop::Refused);
     }
     // SAFETY: passed on to the caller.
-    let summary = unsafe { blocks::fill::<I>(text, &mut state.blocks) };
+    let summary = unsafe {
+        if LEVEL == TRUSTED { blocks::fill::<I, true>(text, &mut state.blocks) } else { blocks::fill::<I, false>(text, &mut state.blocks) }
+    };
     if summary.unclosed || (LEVEL != TRUSTED && summary.control) {
         return Err(Stop::Refused);
     }
     if LEVEL != TRUSTED && summary.high && simdutf8::basic::from_utf8(text).is_err() {
         return Err(Stop::Refused);
     }
-    state.frames.clear();
     state.keys.prepare(trie.len());
-    let mut walker = Walker::<LEVEL> {
+    state.sifted = 0;
+    if state.passed.len() < sieves.len() {
+        state.passed.resize(sieves.len(), Passed::default());
+    }
+    let mut walker = Walker::<I, LEVEL> {
         text,
         last: end,
         blocks: &state.blocks,
@@ -62,109 +70,199 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
         trie,
         max_depth: limits.max_event_depth,
         max_leaves: limits.max_event_values,
-        frames: &mut state.frames,
         keys: &mut state.keys,
+        shapes: &mut state.shapes,
+        version: trie.version(),
+        isa: PhantomData,
         key: &mut state.key,
         arrays: 0,
+        sieves,
+        passed: &mut state.passed,
+        sifted: 0,
+        started: 0,
         out,
     };
     // SAFETY: the last byte is `}`, and `{` stands at `start`, before it.
-    unsafe { walker.event(start + 1) }?;
+    unsafe { walker.event(&mut state.frames, start + 1) }?;
+    state.sifted = walker.sifted;
     state.keys.drop_dead(&mut out.leaves);
     Ok(())
 }
 
-struct Walker<'a, const LEVEL: u8> {
-    text: &'a [u8],
-    last: usize,
-    blocks: &'a [Block],
-    summary: Summary,
-    trie: &'a PathTrie,
-    max_depth: usize,
-    max_leaves: usize,
-    frames: &'a mut Vec<Frame>,
-    keys: &'a mut Keys,
-    key: &'a mut Vec<u8>,
-    arrays: u32,
-    out: &'a mut Leaves,
+pub(super) struct Walker<'a, I: Isa, const LEVEL: u8> {
+    pub(super) text: &'a [u8],
+    pub(super) last: usize,
+    pub(super) blocks: &'a [Block],
+    pub(super) summary: Summary,
+    pub(super) trie: &'a PathTrie,
+    pub(super) max_depth: usize,
+    pub(super) max_leaves: usize,
+    pub(super) keys: &'a mut Keys,
+    pub(super) shapes: &'a mut Shapes,
+    /// Of the trie.
+    pub(super) version: u64,
+    pub(super) isa: PhantomData<I>,
+    pub(super) key: &'a mut Vec<u8>,
+    pub(super) arrays: u32,
+    pub(super) sieves: &'a Sieves,
+    pub(super) passed: &'a mut [Passed],
+    pub(super) sifted: usize,
+    /// Serial number of the outermost object.
+    pub(super) started: u64,
+    pub(super) out: &'a mut Leaves,
 }
 
-/// A value's place: what leads to it and where in the trie that is.
-#[derive(Clone, Copy)]
-struct Place {
-    node: u32,
-    via: Via,
-}
-
-const NOWHERE: Place = Place { node: NO_NODE, via: Via::Nothing };
-
-impl<const LEVEL: u8> Walker<'_, LEVEL> {
+impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// From just after the outermost `{` to the end.
     ///
     /// # Safety
-    /// `p <= self.last`, as for every function below that takes a position.
+    /// `p <= self.last`, as for every function below that takes a position; the processor must have the instruction
+    /// set `I`, as for all of them.
     #[inline(always)]
-    unsafe fn event(&mut self, mut p: usize) -> Result<(), Stop> {
+    unsafe fn event(&mut self, frames: &mut Vec<Frame>, mut p: usize) -> Result<(), Stop> {
         // SAFETY: the bounds invariant of this file, step by step.
         unsafe {
-            let mut here = Frame { serial: self.serial(), node: ROOT, trail: 0, array: 0, index: 0, close: b'}', via: Via::Nothing };
-            let mut fresh = true;
+            // The container at hand is the last of the frames and stays there: copying it in and out would wait for
+            // what was just written.
+            self.started = self.serial();
+            frames.clear();
+            frames.push(Frame {
+                serial: self.started,
+                node: ROOT,
+                trail: 0,
+                array: 0,
+                index: 0,
+                shape: 0,
+                left: self.trie.children(ROOT),
+                close: b'}',
+                flags: 0,
+            });
+            let mut here = &mut frames[0];
+            let mut next = self.first(&mut p, here)?;
             loop {
-                p = self.blanks(p);
-                if !fresh || self.at(p) != here.close {
-                    let place = if here.close == b'}' { self.member(&mut p, &here)? } else { Place { node: here.node, via: Via::Nothing } };
+                if next.flags & EMPTY == 0 {
+                    let place = next;
                     let byte = self.at(p);
                     match byte {
-                        b'"' => self.string(&mut p, place, &here)?,
+                        b'"' => self.string(&mut p, place, here)?,
                         b'{' | b'[' => {
-                            if let Some(inner) = self.enters(byte, place, &here) {
-                                if self.frames.len() + 2 > self.max_depth {
+                            if let Some(inner) = self.enters(byte, place, here) {
+                                if frames.len() + 1 > self.max_depth {
                                     return Err(Stop::Refused);
                                 }
-                                self.frames.push(here);
-                                here = inner;
-                                fresh = true;
+                                frames.push(inner);
+                                here = frames.last_mut().expect("just pushed");
                                 p += 1;
+                                next = self.first(&mut p, here)?;
                                 continue;
                             }
                             p = self.skip(p + 1)?;
                         }
-                        _ => self.scalar(byte, &mut p, place, &here)?,
+                        _ => self.scalar(byte, &mut p, place, here)?,
                     }
                 } else {
                     p += 1;
-                    if self.closes(&mut here, p)? {
-                        return Ok(());
+                    match self.closes(frames, p)? {
+                        Some(outer) => here = outer,
+                        None => return Ok(()),
                     }
                 }
-                // After a value: close what ends here, up to the next comma.
-                loop {
+                // After a value: what comes next, closing what ends here.
+                next = loop {
+                    if LEVEL == TRUSTED && here.left == 0 && here.close == b'}' && self.nothing_dotted(p) {
+                        if frames.len() == 1 {
+                            return Ok(());
+                        }
+                        p = self.skip(p)?;
+                        match self.closes(frames, p)? {
+                            Some(outer) => here = outer,
+                            None => return Ok(()),
+                        }
+                        continue;
+                    }
+                    if here.close == b'}'
+                        && let Some(place) = self.expected(&mut p, here, false)
+                    {
+                        break place;
+                    }
+                    let from = p;
                     p = self.blanks(p);
                     let byte = self.at(p);
                     if byte == b',' {
-                        p += 1;
+                        p = self.blanks(p + 1);
+                        if here.close == b'}' {
+                            break self.member(from, &mut p, here, false)?;
+                        }
                         here.index += 1;
-                        fresh = false;
-                        break;
+                        break element(here);
                     }
                     if byte != here.close {
                         return Err(Stop::Refused);
                     }
                     p += 1;
-                    if self.closes(&mut here, p)? {
-                        return Ok(());
+                    match self.closes(frames, p)? {
+                        Some(outer) => here = outer,
+                        None => return Ok(()),
                     }
-                }
+                };
             }
         }
     }
 
-    /// Reads a key and its colon; `p` moves to the value.
+    /// From just after an opening bracket to the first value, or, if there is none (`EMPTY`), to the closing bracket.
     ///
     /// # Safety
     /// `p <= last`.
     #[inline(always)]
-    unsafe fn member(&mut self, p: &mut usize, here: &Frame) -> Result<Place, Stop> {
+    unsafe fn first(&mut self, p: &mut usize, here: &mut Frame) -> Result<Place, Stop> {
+        // SAFETY: `p <= last` throughout.
+        unsafe {
+            if here.close == b'}'
+                && let Some(place) = self.expected(p, here, true)
+            {
+                return Ok(place);
+            }
+            let from = *p;
+            *p = self.blanks(from);
+            if self.at(*p) == here.close {
+                return Ok(Place { node: NO_NODE, flags: EMPTY });
+            }
+            if here.close == b'}' { self.member(from, p, here, true) } else { Ok(element(here)) }
+        }
+    }
+
+    /// Passes the token that was met last in this state, if it stands here too; `p` moves to the value.
+    ///
+    /// # Safety
+    /// `p <= last`.
+    #[inline(always)]
+    unsafe fn expected(&mut self, p: &mut usize, here: &mut Frame, first: bool) -> Option<Place> {
+        let slot = self.shapes.expected(here.shape);
+        let bytes = self.text.get(*p..*p + TOKEN)?.first_chunk()?;
+        // SAFETY: the caller vouches for `I`. A token ends with a colon or a blank, which is not the last byte.
+        unsafe {
+            if slot.object != object(self.version, here.node, first) || !I::same(bytes, &slot.token, slot.mask) {
+                return None;
+            }
+            // There may be more blanks than the last time.
+            *p = self.blanks(*p + slot.len as usize);
+        }
+        here.shape = slot.next;
+        let place = slot.place;
+        if place.flags & KEY != 0 {
+            let new = self.keys.meet(here.serial, place.node, place.flags, self.out.leaves.len());
+            here.left -= (LEVEL == TRUSTED && new) as u32;
+        }
+        Some(place)
+    }
+
+    /// Reads a key and its colon; `p` moves to the value. What leads from the value before (or from the opening brace)
+    /// to the key begins at `from`.
+    ///
+    /// # Safety
+    /// `p <= last`.
+    #[inline(never)]
+    unsafe fn member(&mut self, from: usize, p: &mut usize, here: &mut Frame, first: bool) -> Result<Place, Stop> {
         // SAFETY: `p <= last`; then past a quote, blanks and a colon, none of which is the last byte.
         unsafe {
             if self.at(*p) != b'"' {
@@ -177,17 +275,30 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
                 return Err(Stop::Refused);
             }
             *p = self.blanks(*p + 1);
-            let hit = if self.summary.backslash && self.has_backslash(start, end) {
+            let escaped = self.summary.backslash && self.has_backslash(start, end);
+            let hit = if escaped {
                 self.escaped_key(start, end, here.node)?
             } else if LEVEL == STRICT && here.node == NO_NODE {
                 None
             } else {
                 self.trie.follow(here.node, self.text, start, end, self.word(start))
             };
-            let Some(KeyHit { node, dotted }) = hit else { return Ok(NOWHERE) };
-            let via = if dotted { Via::DottedKey } else { Via::Key };
-            self.keys.meet(here.serial, node, via, self.out.leaves.len());
-            Ok(Place { node, via })
+            let place = match hit {
+                Some(KeyHit { node, dotted }) => {
+                    let flags = self.trie.flags(node) | if dotted { KEY | DOTTED } else { KEY };
+                    let new = self.keys.meet(here.serial, node, flags, self.out.leaves.len());
+                    here.left -= (LEVEL == TRUSTED && new) as u32;
+                    Place { node, flags }
+                }
+                None => NOWHERE,
+            };
+            here.shape = match self.text.get(from..from + TOKEN).and_then(|t| t.first_chunk()) {
+                Some(token) if !escaped && *p - from <= TOKEN => {
+                    self.shapes.learn(here.shape, token, *p - from, object(self.version, here.node, first), place)
+                }
+                _ => mix(here.shape, self.word(start)),
+            };
+            Ok(place)
         }
     }
 
@@ -208,7 +319,7 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
         let end = self.string_end(start)?;
         *p = end + 1;
         let escaped = self.summary.backslash && self.has_backslash(start, end);
-        if place.node != NO_NODE && self.trie.is_wanted(place.node) {
+        if place.flags & WANTED != 0 {
             if escaped {
                 let from = self.out.unescaped.len();
                 unescape_into(&self.text[start..end], &mut self.out.unescaped).map_err(|_| Stop::Refused)?;
@@ -229,16 +340,26 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
     #[inline(always)]
     unsafe fn scalar(&mut self, byte: u8, p: &mut usize, place: Place, here: &Frame) -> Result<(), Stop> {
         let start = *p;
+        let wanted = place.flags & WANTED != 0;
         let (kind, end) = match byte {
-            // SAFETY: `p <= last`.
-            b'-' | b'0'..=b'9' => (Kind::Number, unsafe { self.number_end(start) }?),
+            b'-' | b'0'..=b'9' => {
+                // SAFETY: `p <= last`.
+                let form = unsafe { self.number(start) }?;
+                let end = start + form.len;
+                if wanted && form.whole != 0 && self.sifts(place, here.trail, start, form) {
+                    self.sifted += 1;
+                    *p = end;
+                    return Ok(());
+                }
+                (Kind::Number, end)
+            }
             b't' => (Kind::True, self.word_end(start, b"true")?),
             b'f' => (Kind::False, self.word_end(start, b"false")?),
             b'n' => (Kind::Null, self.word_end(start, b"null")?),
             _ => return Err(Stop::Refused),
         };
         *p = end;
-        if place.node != NO_NODE && self.trie.is_wanted(place.node) {
+        if wanted {
             self.emit(place, here, kind, start, end, false)?;
         }
         Ok(())
@@ -246,12 +367,12 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
 
     #[inline(always)]
     fn emit(&mut self, place: Place, here: &Frame, kind: Kind, start: usize, end: usize, copied: bool) -> Result<(), Stop> {
-        if self.out.leaves.len() >= self.max_leaves {
+        if self.out.leaves.len() + self.sifted >= self.max_leaves {
             return Err(Stop::TooManyValues(start));
         }
         let leaf = Leaf { path: place.node, start: start as u32, len: (end - start) as u32, trail: here.trail, kind, copied };
         self.out.leaves.push(leaf);
-        self.keys.leave(here.serial, place.node, place.via, self.out.leaves.len());
+        self.keys.leave(here.serial, place.node, place.flags, self.out.leaves.len());
         Ok(())
     }
 
@@ -260,9 +381,11 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
     fn enters(&mut self, bracket: u8, place: Place, here: &Frame) -> Option<Frame> {
         let node = place.node;
         let object = bracket == b'{';
-        let needed = node != NO_NODE && (self.trie.is_inner(node) || (!object && self.trie.is_wanted(node)));
+        // Elements of one array begin alike.
+        let shape = mix(here.shape, bracket as u64);
+        let needed = place.flags & (if object { INNER } else { INNER | WANTED }) != 0;
         if !needed {
-            let unseen = Frame { serial: 0, node: NO_NODE, trail: 0, array: 0, index: 0, close: bracket + 2, via: Via::Nothing };
+            let unseen = Frame { serial: 0, node: NO_NODE, trail: 0, array: 0, index: 0, shape, left: 0, close: bracket + 2, flags: 0 };
             return (LEVEL == STRICT).then_some(unseen);
         }
         let mut trail = here.trail;
@@ -271,26 +394,35 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
             self.out.trails.push(Trail { parent: here.trail, array: here.array, index: here.index });
         }
         let mut array = 0;
-        if !object && self.trie.is_shared(node) {
+        if !object && place.flags & SHARED != 0 {
             self.arrays += 1;
             array = self.arrays;
         }
         let serial = if object { self.serial() } else { 0 };
-        Some(Frame { serial, node, trail, array, index: 0, close: bracket + 2, via: place.via })
+        let left = if LEVEL == TRUSTED { self.trie.children(node) } else { 0 };
+        Some(Frame { serial, node, trail, array, index: 0, shape, left, close: bracket + 2, flags: place.flags })
     }
 
-    /// Leaves a container; `p` is the position after its bracket. True when it was the outermost one and nothing follows.
+    /// Whether no key from here on can lead over several levels: then an object of which every child was met has nothing
+    /// more to give. A dot may also hide behind an escape.
     #[inline(always)]
-    fn closes(&mut self, here: &mut Frame, p: usize) -> Result<bool, Stop> {
-        let Some(outer) = self.frames.pop() else {
-            return if p > self.last { Ok(true) } else { Err(Stop::Refused) };
+    fn nothing_dotted(&self, p: usize) -> bool {
+        !self.summary.backslash && p >> 6 >= self.summary.undotted
+    }
+
+    /// Leaves a container; `p` is the position after its bracket. Returns the one around it, or nothing when it was the
+    /// outermost one and nothing follows.
+    #[inline(always)]
+    fn closes<'f>(&mut self, frames: &'f mut Vec<Frame>, p: usize) -> Result<Option<&'f mut Frame>, Stop> {
+        let inner = frames.pop().expect("a container is open");
+        let Some(outer) = frames.last_mut() else {
+            return if p > self.last { Ok(None) } else { Err(Stop::Refused) };
         };
         if p > self.last {
             return Err(Stop::Refused);
         }
-        self.keys.leave(outer.serial, here.node, here.via, self.out.leaves.len());
-        *here = outer;
-        Ok(false)
+        self.keys.leave(outer.serial, inner.node, inner.flags, self.out.leaves.len());
+        Ok(Some(outer))
     }
 
     /// From just after an opening bracket to just after its closing one, by counting: brackets inside strings are not
@@ -327,8 +459,20 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
     /// The closing quote of the string whose text begins at `start`.
     #[inline(always)]
     fn string_end(&self, start: usize) -> Result<usize, Stop> {
-        let mut block = start >> 6;
-        let mut quotes = self.blocks[block].quote & (!0u64 << (start & 63));
+        // Sixty-four bytes from `start` on: whether a string crosses from one block into the next cannot be foretold.
+        let (block, shift) = (start >> 6, start & 63);
+        let quotes = self.blocks[block].quote >> shift | self.blocks[block + 1].quote << 1 << (63 - shift);
+        if quotes == 0 {
+            return self.far_string_end(block + 1);
+        }
+        let end = start + quotes.trailing_zeros() as usize;
+        if end < self.last { Ok(end) } else { Err(Stop::Refused) }
+    }
+
+    /// The first quote of a block or of those after it.
+    #[inline(never)]
+    fn far_string_end(&self, mut block: usize) -> Result<usize, Stop> {
+        let mut quotes = self.blocks[block].quote;
         while quotes == 0 {
             block += 1;
             quotes = self.blocks[block].quote; // the sentinel stops this
@@ -353,44 +497,6 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
         })
     }
 
-    /// # Safety
-    /// `p <= last`.
-    #[inline(always)]
-    unsafe fn number_end(&self, mut p: usize) -> Result<usize, Stop> {
-        // SAFETY: only digits, signs, points and the letter e are passed, none of which is the last byte.
-        unsafe {
-            p += (self.at(p) == b'-') as usize;
-            if self.at(p) == b'0' {
-                p += 1;
-            } else {
-                p = self.digits(p)?;
-            }
-            if self.at(p) == b'.' {
-                p = self.digits(p + 1)?;
-            }
-            if self.at(p) | 0x20 == b'e' {
-                p += 1;
-                p += matches!(self.at(p), b'+' | b'-') as usize;
-                p = self.digits(p)?;
-            }
-            Ok(p)
-        }
-    }
-
-    /// At least one digit.
-    ///
-    /// # Safety
-    /// `p <= last`.
-    #[inline(always)]
-    unsafe fn digits(&self, start: usize) -> Result<usize, Stop> {
-        let mut p = start;
-        // SAFETY: a digit is not the last byte.
-        while unsafe { self.at(p) }.is_ascii_digit() {
-            p += 1;
-        }
-        if p > start { Ok(p) } else { Err(Stop::Refused) }
-    }
-
     #[inline(always)]
     fn word_end(&self, start: usize, word: &[u8]) -> Result<usize, Stop> {
         if self.text[start..].starts_with(word) { Ok(start + word.len()) } else { Err(Stop::Refused) }
@@ -410,7 +516,7 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
     /// # Safety
     /// `p <= last`.
     #[inline(always)]
-    unsafe fn at(&self, p: usize) -> u8 {
+    pub(super) unsafe fn at(&self, p: usize) -> u8 {
         debug_assert!(p <= self.last);
         // SAFETY: `last` is within the text.
         unsafe { *self.text.get_unchecked(p) }
@@ -430,6 +536,12 @@ impl<const LEVEL: u8> Walker<'_, LEVEL> {
         self.keys.serial += 1;
         self.keys.serial
     }
+}
+
+/// The place of an array's elements.
+#[inline(always)]
+fn element(array: &Frame) -> Place {
+    Place { node: array.node, flags: array.flags & (WANTED | SHARED | INNER) }
 }
 
 #[inline(always)]

@@ -6,6 +6,7 @@ use super::cursor::{self, Stop};
 use super::{Leaves, Validation, WalkState};
 use crate::limits::EventLimits;
 use crate::path::PathTrie;
+use crate::value::sieve::Sieves;
 use std::sync::OnceLock;
 
 /// An instruction set that the walk was compiled for.
@@ -15,6 +16,8 @@ pub enum Instructions {
     Portable,
     /// x86-64 with AVX2, PCLMULQDQ, BMI, LZCNT and POPCNT.
     Avx2,
+    /// The same with AVX-512F, BW and VL.
+    Avx512,
 }
 
 impl Instructions {
@@ -29,6 +32,9 @@ impl Instructions {
             }
             if has!("avx2", "pclmulqdq", "bmi1", "bmi2", "lzcnt", "popcnt") {
                 found.push(Self::Avx2);
+                if has!("avx512f", "avx512bw", "avx512vl") {
+                    found.push(Self::Avx512);
+                }
             }
         }
         found
@@ -44,14 +50,14 @@ impl Instructions {
 #[inline]
 pub(super) fn run(
     text: &[u8],
-    trie: &PathTrie,
+    wanted: (&PathTrie, &Sieves),
     level: Validation,
     limits: &EventLimits,
     state: &mut WalkState,
     out: &mut Leaves,
 ) -> Result<(), Stop> {
     // SAFETY: `best` is available.
-    unsafe { run_with(Instructions::best(), text, trie, level, limits, state, out) }
+    unsafe { run_with(Instructions::best(), text, wanted, level, limits, state, out) }
 }
 
 /// Walks with a given instruction set.
@@ -62,7 +68,7 @@ pub(super) fn run(
 pub(super) unsafe fn run_with(
     instructions: Instructions,
     text: &[u8],
-    trie: &PathTrie,
+    wanted: (&PathTrie, &Sieves),
     level: Validation,
     limits: &EventLimits,
     state: &mut WalkState,
@@ -71,17 +77,23 @@ pub(super) unsafe fn run_with(
     // SAFETY: the caller vouches for the instruction set; the portable walk runs anywhere.
     unsafe {
         match (instructions, level) {
-            (Instructions::Portable, Validation::Strict) => portable::strict(text, trie, limits, state, out),
-            (Instructions::Portable, Validation::Checked) => portable::checked(text, trie, limits, state, out),
-            (Instructions::Portable, Validation::Trusted) => portable::trusted(text, trie, limits, state, out),
+            (Instructions::Portable, Validation::Strict) => portable::strict(text, wanted, limits, state, out),
+            (Instructions::Portable, Validation::Checked) => portable::checked(text, wanted, limits, state, out),
+            (Instructions::Portable, Validation::Trusted) => portable::trusted(text, wanted, limits, state, out),
             #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx2, Validation::Strict) => avx2::strict(text, trie, limits, state, out),
+            (Instructions::Avx2, Validation::Strict) => avx2::strict(text, wanted, limits, state, out),
             #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx2, Validation::Checked) => avx2::checked(text, trie, limits, state, out),
+            (Instructions::Avx2, Validation::Checked) => avx2::checked(text, wanted, limits, state, out),
             #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx2, Validation::Trusted) => avx2::trusted(text, trie, limits, state, out),
+            (Instructions::Avx2, Validation::Trusted) => avx2::trusted(text, wanted, limits, state, out),
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx512, Validation::Strict) => avx512::strict(text, wanted, limits, state, out),
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx512, Validation::Checked) => avx512::checked(text, wanted, limits, state, out),
+            #[cfg(target_arch = "x86_64")]
+            (Instructions::Avx512, Validation::Trusted) => avx512::trusted(text, wanted, limits, state, out),
             #[cfg(not(target_arch = "x86_64"))]
-            (_, level) => run_with(Instructions::Portable, text, trie, level, limits, state, out),
+            (_, level) => run_with(Instructions::Portable, text, wanted, level, limits, state, out),
         }
     }
 }
@@ -104,13 +116,13 @@ macro_rules! compiled {
         #[inline(never)]
         pub unsafe fn $level(
             text: &[u8],
-            trie: &PathTrie,
+            wanted: (&PathTrie, &Sieves),
             limits: &EventLimits,
             state: &mut WalkState,
             out: &mut Leaves,
         ) -> Result<(), Stop> {
             // SAFETY: passed on to the caller.
-            unsafe { cursor::run::<$isa, { cursor::$number }>(text, trie, limits, state, out) }
+            unsafe { cursor::run::<$isa, { cursor::$number }>(text, wanted, limits, state, out) }
         }
     };
 }
@@ -118,3 +130,5 @@ macro_rules! compiled {
 compiled!(portable, Portable);
 #[cfg(target_arch = "x86_64")]
 compiled!(avx2, crate::walk::x86::Avx2, "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt");
+#[cfg(target_arch = "x86_64")]
+compiled!(avx512, crate::walk::x86::Avx512, "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt");

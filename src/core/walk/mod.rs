@@ -6,6 +6,8 @@ mod cursor;
 mod dispatch;
 pub mod grammar;
 pub mod lines;
+mod numerals;
+mod shape;
 mod state;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -16,6 +18,7 @@ pub use state::WalkState;
 use crate::error::{EventError, EventErrorCode};
 use crate::limits::EventLimits;
 use crate::path::PathTrie;
+use crate::value::sieve::Sieves;
 
 /// What stands at a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +86,8 @@ pub enum Validation {
     /// the full grammar of every object and array that the rules' paths enter, always including the outermost.
     #[default]
     Checked,
-    /// Nothing beyond memory safety; may stop reading when every wanted path was met. For events accepted before.
+    /// Nothing beyond memory safety; stops reading when every wanted path was met. For events accepted before. Of equal
+    /// keys either may count.
     Trusted,
 }
 
@@ -115,8 +119,23 @@ pub fn walk(
     state: &mut WalkState,
     out: &mut Leaves,
 ) -> Result<(), EventError> {
+    walk_sieved(text, (trie, &Sieves::default()), level, limits, state, out)
+}
+
+/// The same, leaving out numbers that make no difference to any condition of which the sieves know: the number before
+/// them on the same path, in the same elements of arrays, meets all that they meet.
+#[inline]
+pub fn walk_sieved(
+    text: &[u8],
+    wanted: (&PathTrie, &Sieves),
+    level: Validation,
+    limits: &EventLimits,
+    state: &mut WalkState,
+    out: &mut Leaves,
+) -> Result<(), EventError> {
     prepare(text, limits, out)?;
-    dispatch::run(text, trie, level, limits, state, out).map_err(|stop| explain(stop, text, limits))
+    dispatch::run(text, wanted, level, limits, state, out).map_err(|stop| explain(stop, text, limits))?;
+    if state.sifted != 0 && state.keys.repeated() { walk(text, wanted.0, level, limits, state, out) } else { Ok(()) }
 }
 
 /// The same with a given instruction set, so that tests and benches can compare them; `None` when this processor
@@ -138,7 +157,7 @@ pub fn walk_with(
         return Some(Err(error));
     }
     // SAFETY: just looked up.
-    let found = unsafe { dispatch::run_with(instructions, text, trie, level, limits, state, out) };
+    let found = unsafe { dispatch::run_with(instructions, text, (trie, &Sieves::default()), level, limits, state, out) };
     Some(found.map_err(|stop| explain(stop, text, limits)))
 }
 

@@ -2,7 +2,9 @@
 //! keys. Reused from event to event, so that a walk allocates nothing once it is warm.
 
 use super::blocks::Block;
+use super::shape::Shapes;
 use crate::path::PathId;
+use crate::value::sieve::Near;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
@@ -12,8 +14,46 @@ pub struct WalkState {
     pub(super) blocks: Vec<Block>,
     pub(super) frames: Vec<Frame>,
     pub(super) keys: Keys,
+    pub(super) shapes: Shapes,
     /// An unescaped key.
     pub(super) key: Vec<u8>,
+    /// By sieve: what it has let through.
+    pub(super) passed: Vec<Passed>,
+    /// Numbers that were left out of this event.
+    pub(super) sifted: usize,
+}
+
+/// A number in the text and its form, see `cursor`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Numeral {
+    pub start: u32,
+    pub len: u32,
+    /// Digits before the point, at most 7, and after it.
+    pub whole: u32,
+    pub part: u32,
+}
+
+pub(super) const ANY_LEN: u32 = u32::MAX;
+pub(super) const NO_LEN: u32 = 0;
+
+/// What a sieve has let through in the event `serial` and the trail `trail`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passed {
+    pub serial: u64,
+    pub trail: u32,
+    /// A bit for every class of which no further number makes a difference.
+    pub classes: u64,
+    /// Numbers between these are of such a class, the one met last.
+    pub last: Near,
+    /// Numbers that begin with these bytes, too, under this mask, if they are of this length, or of any, or none is.
+    pub head: u64,
+    pub mask: u64,
+    pub len: u32,
+    /// The first number. Nobody has looked at it while it is `fresh`: mostly it stays alone.
+    pub first: Numeral,
+    pub fresh: bool,
+    /// The class of the last number that makes the others needless if it is comparable, and where it stands.
+    pub open: Option<(u32, Numeral)>,
 }
 
 /// An open object or array.
@@ -29,25 +69,36 @@ pub(super) struct Frame {
     pub array: u32,
     /// Elements of the array before the present one.
     pub index: u32,
+    /// What is expected next, see `shape`.
+    pub shape: u32,
+    /// Of an object, children of its node that were not met yet; counted for `Trusted` only.
+    pub left: u32,
     /// The bracket that closes it.
     pub close: u8,
-    /// How it is reached from the container around it.
-    pub via: Via,
+    /// How it is reached from the container around it, see `Place::flags`.
+    pub flags: u32,
 }
 
 /// No rule asks for anything here.
 pub(super) const NO_NODE: PathId = PathId::MAX;
 
-/// What leads to a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Via {
-    /// A key that no rule asks for, or an array.
-    Nothing,
-    /// A key.
-    Key,
-    /// A key with dots in it.
-    DottedKey,
+/// A value's place: where in the trie it is and what leads to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub node: PathId,
+    /// `WANTED`, `SHARED` and `INNER` of the node, and `KEY`, `DOTTED` or `EMPTY`.
+    pub flags: u32,
 }
+
+/// A key that rules ask for leads here, not an array.
+pub(super) const KEY: u32 = 8;
+/// The key has dots in it.
+pub(super) const DOTTED: u32 = 16;
+/// There is no value: the container closes here.
+pub(super) const EMPTY: u32 = 32;
+
+/// The place of what no rule asks for.
+pub(super) const NOWHERE: Place = Place { node: NO_NODE, flags: 0 };
 
 /// Finds keys that an object has twice, in constant time a key: for every node, the object in which its key was last
 /// met and the leaves that came of it. While an object is open, its keys' nodes are met in no other object, because
@@ -82,25 +133,29 @@ impl Keys {
     }
 
     /// The object has a key that leads to `node`; its leaves begin at `leaves`. An earlier value of that key dies.
+    /// Whether the object meets this child for the first time; never with a dotted key, which leads past it.
     #[inline(always)]
-    pub fn meet(&mut self, object: u64, node: PathId, via: Via, leaves: usize) {
-        if via == Via::DottedKey {
-            return self.meet_dotted(object, node, leaves);
+    pub fn meet(&mut self, object: u64, node: PathId, flags: u32, leaves: usize) -> bool {
+        if flags & DOTTED != 0 {
+            self.meet_dotted(object, node, leaves);
+            return false;
         }
         let seen = &mut self.seen[node as usize];
-        if seen.serial == object && seen.end > seen.start {
+        let new = seen.serial != object;
+        if !new && seen.end > seen.start {
             self.dead.push((seen.start, seen.end));
         }
         *seen = Seen { serial: object, start: leaves as u32, end: leaves as u32 };
+        new
     }
 
     /// The value of the key that leads to `node` is over; its leaves end before `leaves`.
     #[inline(always)]
-    pub fn leave(&mut self, object: u64, node: PathId, via: Via, leaves: usize) {
-        match via {
-            Via::Nothing => {}
-            Via::Key => self.seen[node as usize].end = leaves as u32,
-            Via::DottedKey => self.leave_dotted(object, node, leaves),
+    pub fn leave(&mut self, object: u64, node: PathId, flags: u32, leaves: usize) {
+        if flags & DOTTED != 0 {
+            self.leave_dotted(object, node, leaves);
+        } else if flags & KEY != 0 {
+            self.seen[node as usize].end = leaves as u32;
         }
     }
 
@@ -118,6 +173,12 @@ impl Keys {
         if let Some(range) = self.dotted.get_mut(&(object, node)) {
             range.1 = leaves as u32;
         }
+    }
+
+    /// Whether an event has a key twice, with leaves of the earlier value.
+    #[inline(always)]
+    pub fn repeated(&self) -> bool {
+        !self.dead.is_empty()
     }
 
     /// After an event: drops the leaves of the values that do not count.

@@ -1,0 +1,85 @@
+//! What the walk expects next: events of one kind name the same keys in the same order, so after a key comes, as a rule,
+//! the key that came after it the last time. A token is all that stands between two values, as `,"state":` or
+//! `,"state": `, or after an opening brace `"state":`; one comparison of 32 bytes then takes the place of reading it.
+//!
+//! Only ever a guess: a token is compared in full, so that a wrong one costs time and nothing else. What it leads to
+//! depends on its text, on the object's node and on the trie alone, and all of them are compared.
+
+use super::state::{NOWHERE, Place};
+use crate::path::PathId;
+
+/// Bytes of a token that can be remembered.
+pub(super) const TOKEN: usize = 32;
+const SLOTS: usize = 1024;
+
+/// A token and what follows from it.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(super) struct Slot {
+    /// The bytes; those beyond its length do not count.
+    pub token: [u8; TOKEN],
+    /// A bit for every byte of the token.
+    pub mask: u32,
+    /// Length of the token.
+    pub len: u32,
+    /// The state after it.
+    pub next: u32,
+    /// See `object`.
+    pub object: u64,
+    /// Where the key leads.
+    pub place: Place,
+}
+
+/// The memory; states choose slots, and may share one.
+#[derive(Clone, Debug)]
+pub(super) struct Shapes {
+    slots: Box<[Slot; SLOTS]>,
+}
+
+/// Counts nowhere.
+const UNUSED: Slot = Slot { token: [0; TOKEN], mask: 0, len: 0, next: 0, object: u64::MAX, place: NOWHERE };
+
+impl Default for Shapes {
+    fn default() -> Self {
+        Self { slots: vec![UNUSED; SLOTS].into_boxed_slice().try_into().expect("as many as asked for") }
+    }
+}
+
+impl Shapes {
+    /// What was met last in this state.
+    #[inline(always)]
+    pub fn expected(&self, state: u32) -> &Slot {
+        &self.slots[state as usize % SLOTS]
+    }
+
+    /// Remembers a token. Returns the state after it, which is the same whenever the token is.
+    #[inline(always)]
+    pub fn learn(&mut self, state: u32, token: &[u8; TOKEN], len: usize, object: u64, place: Place) -> u32 {
+        debug_assert!((1..=TOKEN).contains(&len));
+        let mask = !0u32 >> (TOKEN - len);
+        let mut sum = state;
+        for (i, word) in token.as_chunks::<8>().0.iter().enumerate() {
+            let kept = len.saturating_sub(8 * i).min(8);
+            if kept > 0 {
+                sum = mix(sum, u64::from_le_bytes(*word) & (!0 >> (64 - 8 * kept)));
+            }
+        }
+        self.slots[state as usize % SLOTS] = Slot { token: *token, mask, len: len as u32, next: sum, object, place };
+        sum
+    }
+}
+
+/// Where a token counts: with this trie (see `PathTrie::version`), in objects of this node, and either behind an opening
+/// brace or behind a value, which a comma has to follow.
+#[inline(always)]
+pub(super) fn object(version: u64, node: PathId, first: bool) -> u64 {
+    // A rule set has at most 2^24 paths, so that `NO_NODE` stays apart.
+    version << 26 | (node as u64 & 0x1ff_ffff) << 1 | first as u64
+}
+
+/// A state that follows from another.
+#[inline(always)]
+pub(super) fn mix(state: u32, by: u64) -> u32 {
+    let product = (state as u64 ^ by).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (product >> 32) as u32
+}
