@@ -11,6 +11,8 @@ pub const NONE: u32 = u32::MAX;
 
 /// Sorts behind every entry.
 const EMPTY: (u32, u32) = (u32::MAX, NONE);
+/// A table with fewer entries is small.
+const SMALL: usize = 4096;
 /// Slots behind the last place where a search may begin.
 const TAIL: usize = 16;
 
@@ -35,7 +37,7 @@ impl Tags {
     pub fn of(mut entries: Vec<(u32, u32)>) -> Self {
         entries.sort_unstable();
         let mut new = Self { slots: vec![], homes: 0, len: entries.len() };
-        new.lay(entries.len() * 5 / 4 + 1, &entries);
+        new.lay(homes_of(entries.len()), &entries);
         new
     }
 
@@ -78,7 +80,7 @@ impl Tags {
 
     /// Gives back what growth reserved.
     pub fn freeze(&mut self) {
-        self.rebuild(self.len * 5 / 4 + 1);
+        self.rebuild(homes_of(self.len));
     }
 
     /// Memory in bytes.
@@ -110,6 +112,11 @@ impl Tags {
     fn home(&self, tag: u32) -> usize {
         ((u64::from(tag) * self.homes as u64) >> 32) as usize
     }
+}
+
+/// Homes of a frozen table: a small one may be half empty, which shortens the search.
+fn homes_of(entries: usize) -> usize {
+    if entries < SMALL { entries * 2 + 1 } else { entries * 5 / 4 + 1 }
 }
 
 #[cfg(test)]
