@@ -44,6 +44,15 @@ impl Hits<'_> {
     fn enough(&self) -> bool {
         self.first_only && !self.keys.is_empty()
     }
+
+    /// Counts a candidate. Apart, so that matching without a report keeps its shape.
+    #[cold]
+    #[inline(never)]
+    fn count(&mut self, conj: u32) {
+        if let Some(candidates) = &mut self.candidates {
+            candidates[conj as usize] += 1;
+        }
+    }
 }
 
 impl Event<'_> {
@@ -245,8 +254,8 @@ impl Event<'_> {
             if verdict.is_err() || hits.enough() {
                 return;
             }
-            if let Some(candidates) = &mut hits.candidates {
-                candidates[conj as usize] += 1;
+            if hits.candidates.is_some() {
+                hits.count(conj);
             }
             match self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps) {
                 Ok(true) => {
