@@ -299,14 +299,15 @@ impl Shared {
 
     /// Merges what is due at once; what is due for a job is returned.
     fn tidy(&self, writer: &mut Writer, trie: &Arc<PathTrie>) -> Option<Task> {
-        match writer.due() {
-            Due::Nothing => None,
-            Due::AtOnce(range) => {
-                let task = writer.begin(range);
-                self.merge_at_once(writer, &task, trie);
-                None
+        loop {
+            match writer.due() {
+                Due::Nothing => return None,
+                Due::AtOnce(range) => {
+                    let task = writer.begin(range);
+                    self.merge_at_once(writer, &task, trie);
+                }
+                Due::Job(range) => return Some(writer.begin(range)),
             }
-            Due::Job(range) => Some(writer.begin(range)),
         }
     }
 
