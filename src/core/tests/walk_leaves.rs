@@ -111,6 +111,29 @@ fn trails_are_the_elements_that_are_containers() {
 }
 
 #[test]
+fn elements_that_follow_at_once_are_found_as_those_behind_blanks() {
+    let t = trie(&["a.b", "a.c", "a.d.b", "e"], &["a", "a.d"]);
+    let text = concat!(
+        r#"{"a":[{"b":1,"c":2},{"c":[3,{"b":4},{"b":5}],"b":6},{},{"z":{}},{"b":7,"b":8},[{"b":9},{"c":10}],"#,
+        r#"{"d":[{"b":11},{"b":12},13,{"b":14}]},{"b":15}],"e":[{"e":1},{"e":2}],"a":[{"b":16},{"c":17}]}"#
+    );
+    let bare = |found: Vec<Found>| found.into_iter().map(|f| (f.path, f.bytes, f.trail)).collect::<Vec<_>>();
+    for text in [text, &text[..text.rfind(",\"a\"").unwrap()]] {
+        let closed = if text.ends_with('}') { text.to_owned() } else { format!("{text}}}") };
+        let apart = closed.replace("},{", "} , {");
+        for level in LEVELS {
+            let at_once = bare(walk_fresh(closed.as_bytes(), &t, level).unwrap());
+            assert_eq!(at_once, bare(walk_fresh(apart.as_bytes(), &t, level).unwrap()), "{level:?}");
+            assert!(at_once.iter().any(|f| !f.2.is_empty()));
+        }
+        for wrong in ["},{,", "},{]", "},,{", "},[{"] {
+            let broken = closed.replacen("},{", wrong, 1);
+            assert!(walk_fresh(broken.as_bytes(), &t, Validation::Checked).is_err(), "{broken}");
+        }
+    }
+}
+
+#[test]
 fn strings_are_unescaped_and_lone_surrogates_kept() {
     let t = trie(&["s"], &[]);
     for level in LEVELS {

@@ -200,6 +200,11 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                         return Err(Stop::Refused);
                     }
                     p += 1;
+                    if byte == b'}' && self.another(frames, p) {
+                        p += 2;
+                        here = frames.last_mut().expect("the next element");
+                        break self.first(&mut p, here)?;
+                    }
                     match self.closes(frames, p)? {
                         Some(outer) => here = outer,
                         None => return Ok(()),
@@ -423,6 +428,26 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         }
         self.keys.leave(outer.serial, inner.node, inner.flags, self.out.leaves.len());
         Ok(Some(outer))
+    }
+
+    /// Whether an object, closed just before `p`, is an element that rules ask for and another object follows at once. Its
+    /// frame then becomes that of the next: as `closes` and `enters` would have it, in fewer steps.
+    #[inline(always)]
+    fn another(&mut self, frames: &mut [Frame], p: usize) -> bool {
+        let [.., outer, here] = frames else { return false };
+        if outer.close != b']' || here.node == NO_NODE || self.text.get(p..p + 2) != Some(b",{") {
+            return false;
+        }
+        outer.index += 1;
+        here.trail = outer.trail;
+        if outer.array != 0 {
+            here.trail = self.out.trails.len() as u32;
+            self.out.trails.push(Trail { parent: outer.trail, array: outer.array, index: outer.index });
+        }
+        here.serial = self.serial();
+        here.shape = mix(outer.shape, b'{' as u64);
+        here.left = if LEVEL == TRUSTED { self.trie.children(here.node) } else { 0 };
+        true
     }
 
     /// From just after an opening bracket to just after its closing one, by counting: brackets inside strings are not
