@@ -243,8 +243,13 @@ impl GramFilter {
     #[inline]
     fn each_match(&self, text: &[u8], scratch: &mut WildcardScratch, visit: &mut impl FnMut(Target)) {
         let mut started = false;
+        let mask = u64::MAX >> (64 - 8 * self.width);
         for at in 0..(text.len() + 1).saturating_sub(self.width) {
-            let gram = gram_of(&text[at..], self.width);
+            // Of most positions that is all: no fresh slice, no look at the width.
+            let gram = match text.get(at..at + WIDE).and_then(|t| t.first_chunk::<WIDE>()) {
+                Some(chunk) => u64::from_le_bytes(*chunk) & mask,
+                None => gram_of(&text[at..], self.width),
+            };
             let hash = spread(gram);
             let bit = self.bit(hash);
             if self.filter[bit / 64] >> (bit % 64) & 1 == 0 {
