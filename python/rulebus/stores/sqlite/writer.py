@@ -73,6 +73,7 @@ class Writer:
         self._jobs: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
         self._subscriptions: list[tuple[int, SubscriptionKey]] = []
         self._owed: list[Pair] = []
+        self._idle = False
         self._tidied = False
         self._since_checkpoint = 0
         self._fault: StoreError | None = None
@@ -167,13 +168,16 @@ class Writer:
                 signalled = self._wake.wait(wait_s)
                 self._waiting = False
                 if not signalled and not self._queue:
-                    return True  # Idle: time to tidy up.
+                    self._idle = True  # Time to tidy up.
+                    return True
             self._urgent = False
             return bool(self._queue or self._jobs or not self._closing)
 
     def _turn(self) -> None:
         queue = self._queue
-        self._tidied = not queue and not self._jobs
+        # Not whenever the queue is empty: the last turn may have done what this one was woken for, and callers are near.
+        idle, self._idle = self._idle, False
+        self._tidied = idle and not queue and not self._jobs
         if self._tidied:
             self._tidy()
         while queue:
