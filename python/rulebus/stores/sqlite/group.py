@@ -111,6 +111,7 @@ class Group:
         "_counters",
         "_dead",
         "_documents",
+        "_first",
         "_log",
         "_offset",
         "_parts",
@@ -132,7 +133,9 @@ class Group:
         self._blob: list[bytes] = [b" "]
         self._offset = 2
         self._places: dict[int, int] = {}
-        self._log: list[tuple[int, int, int]] = []
+        # Of the places of the log from `_first` on: place and length in the blob as one number, 0 for none.
+        self._first = 0
+        self._log: list[int] = []
         self._archives: list[tuple[int, str]] = []
         self._archived: list[tuple[int, int, int, int, int]] = []
         self._retries: dict[Pair, str] = {}
@@ -165,6 +168,9 @@ class Group:
         self.size += item.size
         pairs: set[Pair] = set()
         number = -1
+        log = self._log
+        if item.appended and not log:
+            self._first = item.first
         for offset, data, subscriptions in item.appended:
             seq = item.first + offset
             if seq >> PART_BITS != number:
@@ -172,7 +178,9 @@ class Group:
                 pairs = self._part(seq)
             for subscription in subscriptions:
                 pairs.add((seq, subscription))
-            self._log.append((seq, self._place(data), len(data)))
+            if len(log) != seq - self._first:
+                log += [0] * (seq - self._first - len(log))
+            log.append(self._place(data) << 30 | len(data))
         counters = self._counters
         for name, time, data in item.archived:
             archive = counters.archives.get(name)
@@ -248,6 +256,7 @@ class Group:
             counters.commits + 1,
             last,
             counters.number,
+            self._first,
         )
 
     def settled(self) -> None:

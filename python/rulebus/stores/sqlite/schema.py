@@ -37,15 +37,17 @@ CREATE TABLE document (kind TEXT, name TEXT, document BLOB NOT NULL, PRIMARY KEY
 """
 
 # INVARIANT: every list of the row is JSON (or NULL for an empty one), every text of bytes a place and length in `bytes`.
+# Of `log`, the list that grows with the events, an element is one number, place << 30 | length (SQLite's bytes are fewer than
+# 1 << 30), for the places of the log from `first` on, 0 for one without a row: 0.6 us an event, against 1.4 as lists of three.
 _APPLY = """
 CREATE TEMP VIEW change AS SELECT NULL AS bytes, NULL AS subscriptions, NULL AS log, NULL AS archives,
     NULL AS archived, NULL AS retries, NULL AS dead, NULL AS tried, NULL AS pending, NULL AS settled, NULL AS gone,
-    NULL AS buried, NULL AS documents, NULL AS commits, NULL AS seq, NULL AS number;
+    NULL AS buried, NULL AS documents, NULL AS commits, NULL AS seq, NULL AS number, NULL AS first;
 CREATE TEMP TRIGGER apply INSTEAD OF INSERT ON change BEGIN
     INSERT INTO subscription SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
         json_extract(value, '$[2]'), json_extract(value, '$[3]') FROM json_each(NEW.subscriptions);
-    INSERT INTO log SELECT json_extract(value, '$[0]'),
-        substr(NEW.bytes, json_extract(value, '$[1]'), json_extract(value, '$[2]')) FROM json_each(NEW.log);
+    INSERT INTO log SELECT NEW.first + key, substr(NEW.bytes, value >> 30, value & 1073741823)
+        FROM json_each(NEW.log) WHERE value;
     INSERT INTO archive SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
         FROM json_each(NEW.archives);
     INSERT INTO archived SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
@@ -75,7 +77,7 @@ CREATE TEMP TRIGGER apply INSTEAD OF INSERT ON change BEGIN
     UPDATE counter SET commits = NEW.commits, seq = NEW.seq, number = NEW.number;
 END;
 """
-APPLY = "INSERT INTO temp.change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+APPLY = "INSERT INTO temp.change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 """The statement that commits; its parameters are the columns of the view above."""
 
 
