@@ -9,8 +9,10 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
+
 from rulebus.stores.protocol import Changes
-from rulebus.stores.sqlite import SqliteStore
+from rulebus.stores.sqlite import SqliteStore, writer
 from unit.stores.harness import append, event, opened, settle
 
 
@@ -19,9 +21,9 @@ def size(path: Path) -> int:
 
 
 def tidy(store: SqliteStore) -> None:
-    writer = store._writer
-    assert writer is not None
-    writer.run(lambda _: (writer._tidy(), writer._checkpoint("TRUNCATE")))
+    own = store._writer
+    assert own is not None
+    own.run(lambda _: (own._tidy(), own._checkpoint("TRUNCATE")))
 
 
 def test_a_steady_load_does_not_grow_the_file(tmp_path: Path) -> None:
@@ -104,4 +106,22 @@ def test_what_an_archive_forgets_is_given_back(tmp_path: Path) -> None:
     assert store.forget("a") == 15_000
     tidy(store)
     assert size(path) < 20_000_000
+    store.close()
+
+
+def test_a_turn_for_nothing_is_not_idleness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_IDLE_S", 600.0)
+    store = opened(tmp_path / "a.db")
+    own = store._writer
+    assert own is not None
+    tidied: list[bool] = []
+    monkeypatch.setattr(own, "_tidy", lambda: tidied.append(True))
+
+    def served_early(_: sqlite3.Connection) -> None:
+        own._urgent = True  # As by a caller whose changes the turn that runs now has committed already.
+
+    for number in range(200):
+        own.run(served_early)
+        append(store, event(number))
+    assert not tidied  # Between two commits the log is not copied, synced and cut.
     store.close()
