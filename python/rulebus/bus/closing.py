@@ -104,8 +104,7 @@ class Closing:
         loop, threads = self._hub.loop, self._hub.threads
         if loop is not None:
             running += yield OnLoop(lambda: loop.stop_async(left()))
-        if threads is not None:
-            running += yield Blocking(lambda: threads.stop(left()))
+        running += yield Blocking(lambda: threads.stop(left()))
         for target in self._hub.book.care.all():
             yield from close_target(target)
         if loop is not None and self._hub.owns_loop:

@@ -15,11 +15,10 @@ from rulebus.bus.handle import BusHandle
 from rulebus.bus.hub import Hub, letter_filter
 from rulebus.bus.ids import Ids
 from rulebus.bus.limits import BusLimits
-from rulebus.bus.names import DEFAULT, check_bus_name
+from rulebus.bus.names import DEFAULT
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import PutResult
 from rulebus.bus.waits import Work, run
-from rulebus.delivery.threads import ThreadDriver
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,10 +76,8 @@ class EventBus(BusHandle):
         max_workers: int = 64,
         registry: TargetRegistry | None = None,
     ) -> None:
-        check_bus_name(name)
-        if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
-            raise refusal("bus-option", f"max_workers is a whole number from 1, not {max_workers!r}")
         hub = Hub(
+            name,
             store=store,
             clock=clock,
             ids=ids,
@@ -90,13 +87,11 @@ class EventBus(BusHandle):
             max_pending=max_pending,
             when_full=when_full,
             put_timeout_s=put_timeout_s,
+            max_workers=max_workers,
             registry=registry,
         )
         super().__init__(hub, name)
         hub.on_async_target = self._loop_driver
-        hub.threads = ThreadDriver(hub.dispatcher, hub.clock, max_workers=max_workers)
-        if name != DEFAULT:
-            hub.create_bus(name)
 
     # Events.
 

@@ -6,6 +6,7 @@ the hub; has no state of its own but the name of its bus.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
@@ -51,7 +52,7 @@ class SubscriptionOptions(TypedDict, total=False):
     max_pending: int
 
 
-class BusHandle:
+class BusHandle(ABC):
     """A handle on one bus of a hub: rules, targets, other buses."""
 
     def __init__(self, hub: Hub, name: str) -> None:
@@ -284,9 +285,9 @@ class BusHandle:
         BusHandle.__init__(handle, hub, name)
         return handle
 
+    @abstractmethod
     def _sweep(self) -> None:
-        """Closes targets that nothing leads to any more."""
-        raise NotImplementedError
+        """Closes targets that nothing leads to any more; they may have to be awaited."""
 
     def _rule_for(
         self, name: str | None, own: str, pattern: PatternLike | None, schedule: str | None

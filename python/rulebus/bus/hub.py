@@ -20,7 +20,7 @@ from rulebus.bus.forwarding import forward_outcomes
 from rulebus.bus.ids import Ids, RandomIds
 from rulebus.bus.keeping import Keeping
 from rulebus.bus.limits import BusLimits
-from rulebus.bus.names import bus_arn, rule_arn
+from rulebus.bus.names import DEFAULT, bus_arn, check_bus_name, rule_arn
 from rulebus.bus.publishing import Draft, Publisher, Routed
 from rulebus.bus.refusals import refusal
 from rulebus.bus.result import EntryFault, PutResult
@@ -34,6 +34,7 @@ from rulebus.clock import Clock, SystemClock
 from rulebus.dead_letter import DeadLetter
 from rulebus.delivery.dispatcher import Dispatcher
 from rulebus.delivery.inside import in_handler
+from rulebus.delivery.threads import ThreadDriver
 from rulebus.schedule import Schedule, parse
 from rulebus.statistics import BusStatistics
 from rulebus.stores.memory import MemoryStore
@@ -44,7 +45,6 @@ from rulebus.targets.registry import TargetRegistry
 
 if TYPE_CHECKING:
     from rulebus.delivery.loop import LoopDriver
-    from rulebus.delivery.threads import ThreadDriver
 
 __all__ = ["Hub", "letter_filter"]
 
@@ -58,6 +58,7 @@ class Hub:
 
     def __init__(
         self,
+        name: str,
         *,
         store: Store | None = None,
         clock: Clock | None = None,
@@ -68,8 +69,13 @@ class Hub:
         max_pending: int | None = None,
         when_full: Literal["wait", "refuse"] = "wait",
         put_timeout_s: float | None = None,
+        max_workers: int = 64,
         registry: TargetRegistry | None = None,
     ) -> None:
+        """Has the bus ``default``, and that of the name if it is another one. The options: see `EventBus`."""
+        check_bus_name(name)
+        if type(max_workers) is not int or max_workers < 1:
+            raise refusal("bus-option", f"max_workers is a whole number from 1, not {max_workers!r}")
         if when_full not in ("wait", "refuse"):
             raise refusal("bus-option", f"when_full is 'wait' or 'refuse', not {when_full!r}")
         if max_pending is not None and (type(max_pending) is not int or max_pending < 1):
@@ -95,8 +101,6 @@ class Hub:
         self._counting = threading.Lock()
         self.closing = Closing(self)
         """How it ends."""
-        self.threads: ThreadDriver | None = None
-        """Calls ordinary targets."""
         self.loop: LoopDriver | None = None
         """Calls asynchronous targets; None before there are any."""
         self.owns_loop = False
@@ -130,9 +134,12 @@ class Hub:
         self.publisher = Publisher(
             self.book, self.dispatcher, self.limits, self.clock, ids or RandomIds(), self.envelopes
         )
-
         self.keeping = Keeping(self.store, self.clock, self.book, self.publisher, self.dispatcher)
         self.watch_retention()
+        self.threads = ThreadDriver(self.dispatcher, self.clock, max_workers=max_workers)
+        """Calls ordinary targets."""
+        if name != DEFAULT:
+            self.create_bus(name)
 
     # State.
 

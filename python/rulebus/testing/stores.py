@@ -88,7 +88,7 @@ class StoreContract:
 
     def open(self, folder: Path) -> Store:
         """A store that keeps what it keeps in this folder; not yet recovered. Asked again, it opens the same."""
-        raise NotImplementedError("say how your store is opened")
+        raise NotImplementedError("say how your store is opened: def open(self, folder) -> Store")
 
     def opened(self, folder: Path) -> Store:
         """The same, recovered."""

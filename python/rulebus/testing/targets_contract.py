@@ -73,11 +73,11 @@ class TargetContract:
 
     def make(self) -> Target:
         """A target that takes everything. Called once a test."""
-        raise NotImplementedError
+        raise NotImplementedError("say how your target is made: def make(self) -> Target")
 
     def taken(self) -> Iterable[Any]:
         """What arrived at the end of the target last made."""
-        raise NotImplementedError
+        raise NotImplementedError("say what arrived at your target's end: def taken(self) -> list")
 
     def make_unavailable(self) -> Target | None:
         """A target whose other end is not there at the moment; None where that cannot be."""

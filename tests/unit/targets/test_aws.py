@@ -106,7 +106,7 @@ class AwsContract(TargetContract):
 
     def make_resource(self) -> str:
         """Makes what the target leads to; its name."""
-        raise NotImplementedError
+        raise NotImplementedError("each AWS service says how its resource is made")
 
     def make(self) -> AwsTarget:
         return self.kind(self.name, endpoint_url=self.aws, session=SESSION)

@@ -46,7 +46,6 @@ def test_built_in_schemes(text: str, described: str) -> None:
 
 
 def test_log_targets() -> None:
-    pytest.importorskip("rulebus.targets.log", reason="the log target is not part of this build")
     assert open_target("log:shop.events?level=debug").describe() == "log shop.events at DEBUG"
     assert open_target("log://shop.events").describe() == "log shop.events at INFO"
     assert "INFO" in open_target("log:").describe()
