@@ -9,7 +9,20 @@ from typing import Any, TypeAlias
 from rulebus import _core
 from rulebus.explanation import Explanation
 
-__all__ = ["EventLike", "Pattern", "PatternLike"]
+__all__ = ["OPERATORS", "EventLike", "Pattern", "PatternLike"]
+
+OPERATORS = (
+    "exactly",
+    "prefix",
+    "suffix",
+    "equals-ignore-case",
+    "wildcard",
+    "anything-but",
+    "numeric",
+    "cidr",
+    "exists",
+)
+"""Names of the language's operators; a literal has none."""
 
 EventLike: TypeAlias = "bytes | bytearray | memoryview | str | dict[str, Any]"
 """What an event may be given as: its JSON text, or the object that the text means."""

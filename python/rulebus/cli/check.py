@@ -15,24 +15,12 @@ import click
 from rulebus.cli.inputs import rules_from
 from rulebus.errors import PatternError, RuleSetError
 from rulebus.matcher import Matcher
+from rulebus.pattern import OPERATORS
 from rulebus.rules import RulesFileError, RuleText
 
 __all__ = ["check"]
 
 _PLAIN_OR = re.compile(r'"\$or"[ \t\r\n]*:')
-_OPERATORS = frozenset(
-    (
-        "exactly",
-        "prefix",
-        "suffix",
-        "equals-ignore-case",
-        "wildcard",
-        "anything-but",
-        "numeric",
-        "cidr",
-        "exists",
-    )
-)
 
 
 @click.command(short_help="Validate rules files.")
@@ -159,4 +147,4 @@ def _ors(pattern: str) -> Iterator[tuple[str, bool]]:
 
 def _no_branch(element: object) -> bool:
     """Whether an element of a "$or" array cannot be a branch of the operator."""
-    return not isinstance(element, _Members) or any(key in _OPERATORS for key, _ in element)
+    return not isinstance(element, _Members) or any(key in OPERATORS for key, _ in element)

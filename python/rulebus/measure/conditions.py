@@ -11,18 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Both", "Condition", "Either", "Node", "conditions", "families", "take_apart"]
+from rulebus.pattern import OPERATORS
 
-_OPERATORS = (
-    "prefix",
-    "suffix",
-    "equals-ignore-case",
-    "wildcard",
-    "anything-but",
-    "numeric",
-    "cidr",
-    "exists",
-)
+__all__ = ["Both", "Condition", "Either", "Node", "conditions", "families", "take_apart"]
 
 
 class _Number(str):
@@ -125,7 +116,7 @@ def families(node: Node) -> set[str]:
     if isinstance(node, Condition):
         for value in json.loads(node.values):
             found.add(
-                next((name for name in _OPERATORS if name in value), "exact")
+                next((name for name in OPERATORS if name in value and name != "exactly"), "exact")
                 if isinstance(value, dict)
                 else "exact"
             )
@@ -154,5 +145,5 @@ def _is_operator(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) > 1
-        and all(isinstance(one, dict) and one and not set(one) & {*_OPERATORS, "exactly"} for one in value)
+        and all(isinstance(one, dict) and one and not set(one).intersection(OPERATORS) for one in value)
     )
