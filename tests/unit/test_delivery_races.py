@@ -17,10 +17,12 @@ from delivery_kit import Kit, wait_until
 from durable_fake import Disk, DurableFake
 from rulebus.delivery import door
 from rulebus.delivery.state import SubscriptionState
+from rulebus.event import AcceptedEvent
 from rulebus.rule import Subscription
 from rulebus.stores.protocol import Changes
 from rulebus.stores.sqlite import SqliteStore
 from rulebus.targets.function import FunctionTarget
+from rulebus.targets.protocol import Origin
 from rulebus.testing import RecordingTarget
 
 ENTRY = {"Source": "a", "DetailType": "t", "Detail": "{}"}
@@ -150,6 +152,45 @@ def test_targets_are_exchanged_while_events_come(hasty: None) -> None:
         thread.join()
         assert bus.wait_idle(30)
         assert len(got) == len(set(got)) == 400
+
+
+class Fixed:
+    """A transform whose input shows that it was used."""
+
+    warnings = ()
+
+    def apply(self, event: AcceptedEvent, origin: Origin) -> bytes:
+        return b'"fixed"'
+
+
+@pytest.mark.parametrize("transformed", [False, True])
+def test_a_call_goes_to_the_target_that_it_was_taken_for(
+    monkeypatch: pytest.MonkeyPatch, transformed: bool
+) -> None:
+    """The driver was chosen by the kind of that target: another one in its place might be none for its thread."""
+
+    async def handle_async(event: rulebus.Event) -> None:
+        raise AssertionError("no loop runs here")
+
+    kit = Kit()
+    first = RecordingTarget()
+    state = kit.subscribe(first, transform=Fixed() if transformed else None)
+    kit.put(state, kit.event())
+    wall = kit.dispatcher._wall
+
+    def exchange() -> float:
+        monkeypatch.undo()
+        kit.subscribe(FunctionTarget(handle_async))
+        assert state.is_async
+        return wall()
+
+    monkeypatch.setattr(kit.dispatcher, "_wall", exchange)
+    job = kit.dispatcher.take(state, False)
+    assert job is not None
+    assert job.target is first
+    assert state.target is not first
+    expected = b'"fixed"' if transformed else job.deliveries[0].event.body
+    assert job.deliveries[0].input == expected
 
 
 # Keys.

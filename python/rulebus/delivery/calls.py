@@ -13,8 +13,8 @@ from rulebus.delivery.door import Door
 from rulebus.delivery.ordering import NO_KEY
 from rulebus.delivery.state import ABANDONED_MOST, Job, SubscriptionState, Waiting
 from rulebus.event import AcceptedEvent
-from rulebus.targets.protocol import Delivery
-from rulebus.transform.protocol import TransformError
+from rulebus.targets.protocol import Delivery, Origin, Target
+from rulebus.transform.protocol import Transform, TransformError
 
 __all__ = ["Calls"]
 
@@ -46,6 +46,8 @@ class Calls(Door):
             with self._lock:
                 if state.is_async is not is_async and is_async is not None:
                     break
+                # What it calls and what is made for it belong together: both may be exchanged once the lock is let go.
+                target, transform, origin = state.target, state.transform, state.origin
                 state.offered = False
                 if state.calls >= state.concurrency or state.staging or mono < state.paused_until:
                     self._look(state, mono)
@@ -86,18 +88,18 @@ class Calls(Door):
             if more:
                 self._offer([state])
             if events is None:
-                job = self._mixed(state, items, mono)
-            elif state.transform is None and state.letter_of is None:
-                origin, wall = state.origin, self._wall()
+                job = self._mixed(state, items, mono, target, transform, origin)
+            elif transform is None and state.letter_of is None:
+                wall = self._wall()
                 if count == 1:
                     event = events[0]
                     deliveries = [Delivery(event, event.body, origin)]
-                    return Job(state, deliveries, None, [(event.accepted_at, 1)], mono, wall, None)
+                    return Job(state, target, deliveries, None, [(event.accepted_at, 1)], mono, wall, None)
                 deliveries = [Delivery(event, event.body, origin) for event in events]
-                return Job(state, deliveries, None, _runs(events), mono, wall, None)
+                return Job(state, target, deliveries, None, _runs(events), mono, wall, None)
             else:
                 items.extend(events)
-                job = self._mixed(state, items, mono)
+                job = self._mixed(state, items, mono, target, transform, origin)
             if job is not None:
                 return job
         self._offer([state])
@@ -142,7 +144,13 @@ class Calls(Door):
         return items
 
     def _mixed(
-        self, state: SubscriptionState, items: list[Waiting | AcceptedEvent], mono: float
+        self,
+        state: SubscriptionState,
+        items: list[Waiting | AcceptedEvent],
+        mono: float,
+        target: Target,
+        transform: Transform | None,
+        origin: Origin,
     ) -> Job | None:
         """A call with retries, keys, or inputs that must be made; None if nothing of it can be delivered."""
         if not self._fetch(state, items):
@@ -150,7 +158,7 @@ class Calls(Door):
         wall = self._wall()
         items = self._still_wanted(state, items, mono, wall)
         try:
-            job = self._made(state, items, mono, wall)
+            job = self._made(state, items, mono, wall, target, transform, origin)
         except BaseException:
             # Ctrl-C in the loop's thread, or a transform that ends its thread: nothing was begun.
             self._return(state, items, mono, 0.0)
@@ -158,14 +166,20 @@ class Calls(Door):
         return job if job is None or job.deadline is None else self._with_deadline(job)
 
     def _made(
-        self, state: SubscriptionState, items: list[Waiting | AcceptedEvent], mono: float, wall: float
+        self,
+        state: SubscriptionState,
+        items: list[Waiting | AcceptedEvent],
+        mono: float,
+        wall: float,
+        target: Target,
+        transform: Transform | None,
+        origin: Origin,
     ) -> Job | None:
         deadline = None if state.timeout_s is None else mono + state.timeout_s
         deliveries: list[Delivery] = []
         kept: list[Waiting | None] = []
         fresh: list[AcceptedEvent] = []
         bad: list[tuple[AcceptedEvent, Waiting | None, TransformError]] = []
-        transform, origin = state.transform, state.origin
         for item in items:
             waiting = item if isinstance(item, Waiting) else None
             event = item.event if isinstance(item, Waiting) else item
@@ -190,7 +204,7 @@ class Calls(Door):
             self._more_letters(state)
             return None
         plain = state.key_of is None and not any(kept)
-        return Job(state, deliveries, None if plain else kept, _runs(fresh), mono, wall, deadline)
+        return Job(state, target, deliveries, None if plain else kept, _runs(fresh), mono, wall, deadline)
 
     def _fetch(self, state: SubscriptionState, items: list[Waiting | AcceptedEvent]) -> bool:
         """Fills in the events that were left to the store; if it cannot be read, everything goes back."""

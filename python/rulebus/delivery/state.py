@@ -81,6 +81,7 @@ class Job:
     def __init__(
         self,
         state: SubscriptionState,
+        target: Target,
         deliveries: list[Delivery],
         items: list[Waiting | None] | None,
         ages: list[tuple[float, int]],
@@ -89,7 +90,8 @@ class Job:
         deadline: float | None,
     ) -> None:
         self.state = state
-        self.target = state.target
+        self.target = target
+        """As it was when the call was taken; the subscription may have another by now."""
         self.deliveries = deliveries
         """What to give to ``target.deliver``."""
         self.items = (
