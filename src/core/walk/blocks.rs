@@ -234,6 +234,32 @@ fn gather(tops: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::walk::Instructions;
+
+    /// An expression in which `$isa` is one of the available instruction sets.
+    macro_rules! with {
+        ($instructions:expr, $isa:ident => $what:expr) => {{
+            macro_rules! as_set {
+                ($set:ty) => {{
+                    type $isa = $set;
+                    // SAFETY: the processor has it.
+                    unsafe { $what }
+                }};
+            }
+            match $instructions {
+                Instructions::Portable => as_set!(Portable),
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx2 => as_set!(crate::walk::x86::Avx2),
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx512 => as_set!(crate::walk::x86::Avx512),
+                #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+                Instructions::Neon => as_set!(crate::walk::neon::Neon<false>),
+                #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+                Instructions::NeonAes => as_set!(crate::walk::neon::Neon<true>),
+                other => unreachable!("{other:?} is not available here"),
+            }
+        }};
+    }
 
     /// The same, one byte after the other.
     fn naive(text: &[u8]) -> (Vec<Block>, Summary) {
@@ -283,21 +309,35 @@ mod tests {
                 })
                 .collect();
             let expected = naive(&text);
-            // SAFETY: runs anywhere.
-            let summary = unsafe { fill::<Portable, true>(&text, &mut blocks) };
-            assert_eq!((&blocks, summary), (&expected.0, expected.1));
-            #[cfg(target_arch = "x86_64")]
-            for instructions in crate::walk::Instructions::available() {
-                use crate::walk::{Instructions, x86};
-                // SAFETY: just found to be available.
-                let summary = unsafe {
-                    match instructions {
-                        Instructions::Portable => fill::<Portable, true>(&text, &mut blocks),
-                        Instructions::Avx2 => fill::<x86::Avx2, true>(&text, &mut blocks),
-                        Instructions::Avx512 => fill::<x86::Avx512, true>(&text, &mut blocks),
-                    }
-                };
+            for instructions in Instructions::available() {
+                let summary = with!(instructions, I => fill::<I, true>(&text, &mut blocks));
                 assert_eq!((&blocks, summary), (&expected.0, expected.1), "{instructions:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_knows_parities_tokens_and_digits() {
+        let mut seed = 11u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            seed >> 32
+        };
+        for _ in 0..4000 {
+            // Between all zeros and all ones, as quotes are few.
+            let bits = (0..random() % 5).fold(!0, |bits, _| bits & (random() << 32 | random()));
+            let parity = (0..64).fold(0, |found, i| found | ((bits << (63 - i)).count_ones() as u64 & 1) << i);
+            let bytes: [u8; 32] = std::array::from_fn(|_| if random() % 3 == 0 { random() as u8 } else { b'/' + (random() % 12) as u8 });
+            let digits = (0..32).fold(0, |found, i| found | (bytes[i].is_ascii_digit() as u32) << i);
+            let mut token = bytes;
+            for _ in 0..random() % 3 {
+                token[random() as usize % 32] ^= 1 << (random() % 8);
+            }
+            let mask = if random() % 2 == 0 { random() as u32 } else { !0 >> (random() % 32) };
+            let same = (0..32).all(|i| mask >> i & 1 == 0 || bytes[i] == token[i]);
+            for instructions in Instructions::available() {
+                let found = with!(instructions, I => (I::prefix_parity(bits), I::digits(&bytes), I::same(&bytes, &token, mask)));
+                assert_eq!(found, (parity, digits, same), "{instructions:?} {bits:x} {bytes:x?} {token:x?} {mask:x}");
             }
         }
     }

@@ -6,6 +6,8 @@ mod cursor;
 mod dispatch;
 pub mod grammar;
 pub mod lines;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod neon;
 mod numerals;
 mod shape;
 mod state;
