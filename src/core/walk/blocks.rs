@@ -317,6 +317,24 @@ mod tests {
     }
 
     #[test]
+    fn every_instruction_set_knows_every_byte_at_every_place() {
+        for byte in 0..=255u8 {
+            for at in 0..64 {
+                // Around it ASCII that is another by a bit, so that no neighbour's answer passes for its own.
+                let bytes: [u8; 64] = std::array::from_fn(|i| if i == at { byte } else { (byte ^ 1 << (i % 7)) & 0x7f });
+                let set = |of: &dyn Fn(u8) -> bool| (0..64).fold(0u64, |found, i| found | (of(bytes[i]) as u64) << i);
+                let classes = [&b"\""[..], b"\\", b"{[", b"}]", b"."].map(|class| set(&|b| class.contains(&b)));
+                let expected = (classes, set(&|b| b < 0x20), set(&|b| b > 0x7f) != 0);
+                for instructions in Instructions::available() {
+                    let m = with!(instructions, I => I::masks(&bytes));
+                    let found = ([m.quote, m.backslash, m.open, m.close, m.dot], m.control, m.high != 0);
+                    assert_eq!(found, expected, "{instructions:?} {bytes:x?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_instruction_set_knows_parities_tokens_and_digits() {
         let mut seed = 11u64;
         let mut random = || {

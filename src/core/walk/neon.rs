@@ -1,9 +1,9 @@
 //! Stage 1 with the vector instructions of 64-bit ARM: NEON, and PMULL where the processor has it. No instruction there
-//! takes one bit of every byte, so the bits are moved together: of 64 bytes, which come apart by fours when they are
-//! read, by shifts that insert; of 32 bytes by sums of neighbours.
+//! takes one bit of every byte. So 64 bytes are first made into one byte of classes each, of which two look-ups tell all,
+//! and the bits of all classes then change places with those of the position at once; 32 bytes are gathered by sums.
 //! Relies on lanes in the order of memory, so on a little-endian target (see `mod`).
 //!
-//! SOURCE: for 32 bytes as `blocks` (section 3.1.2, and simdjson's code for ARM).
+//! SOURCE: as `blocks`; classes by two look-ups as in its section 3.1.2, sums as in simdjson's code for ARM.
 
 use super::blocks::{Isa, Masks, Portable};
 use std::arch::aarch64::*;
@@ -11,29 +11,83 @@ use std::arch::aarch64::*;
 /// Four registers of 16 bytes. Parity by one multiplication (`PMULL`) or by six shifts.
 pub struct Neon<const PMULL: bool>;
 
+const QUOTE: u8 = 1;
+const BACKSLASH: u8 = 1 << 1;
+const OPEN: u8 = 1 << 2;
+const CLOSE: u8 = 1 << 3;
+const CONTROL: u8 = 1 << 4;
+const DOT: u8 = 1 << 5;
+const HIGH: u8 = 1 << 6;
+
+/// The classes that a byte's upper half allows; it is of those that its lower half allows, too.
+static UPPER: [u8; 16] = {
+    let mut classes = [0; 16];
+    (classes[0], classes[1]) = (CONTROL, CONTROL);
+    classes[2] = QUOTE | DOT;
+    classes[5] = BACKSLASH | OPEN | CLOSE;
+    classes[7] = OPEN | CLOSE;
+    let mut upper = 8;
+    while upper < 16 {
+        classes[upper] = HIGH;
+        upper += 1;
+    }
+    classes
+};
+
+/// The same for the lower half.
+static LOWER: [u8; 16] = {
+    let mut classes = [CONTROL | HIGH; 16];
+    classes[0x2] |= QUOTE;
+    classes[0xb] |= OPEN;
+    classes[0xc] |= BACKSLASH;
+    classes[0xd] |= CLOSE;
+    classes[0xe] |= DOT;
+    classes
+};
+
 impl<const PMULL: bool> Isa for Neon<PMULL> {
     #[inline(always)]
     unsafe fn masks(bytes: &[u8; 64]) -> Masks {
-        // SAFETY: the caller vouches for NEON; the load takes 64 bytes.
+        // SAFETY: the caller vouches for NEON; all loads lie within the 64 bytes and the tables.
         unsafe {
-            // Lane n of part k is byte 4n + k.
-            let uint8x16x4_t(a, b, c, d) = vld4q_u8(bytes.as_ptr());
-            let equal = |a, b, c, d, byte: u8| {
-                let wanted = vdupq_n_u8(byte);
-                gather64(vceqq_u8(a, wanted), vceqq_u8(b, wanted), vceqq_u8(c, wanted), vceqq_u8(d, wanted))
+            let (upper, lower) = (vld1q_u8(UPPER.as_ptr()), vld1q_u8(LOWER.as_ptr()));
+            let load = |at: usize| vreinterpretq_u16_u8(vld1q_u8(bytes.as_ptr().add(at)));
+            let classes = |pairs: uint16x8_t| {
+                let all = vreinterpretq_u8_u16(pairs);
+                vandq_u8(vqtbl1q_u8(upper, vshrq_n_u8(all, 4)), vqtbl1q_u8(lower, vandq_u8(all, vdupq_n_u8(0x0f))))
             };
-            // '[' and '{', ']' and '}' differ only in 0x20.
-            let case = vdupq_n_u8(0x20);
-            let (fa, fb, fc, fd) = (vorrq_u8(a, case), vorrq_u8(b, case), vorrq_u8(c, case), vorrq_u8(d, case));
-            let any = vorrq_u8(vorrq_u8(a, b), vorrq_u8(c, d));
+            // Of every eight bytes the first two into a, the next two into b, and so on.
+            let (v0, v1, v2, v3) = (load(0), load(16), load(32), load(48));
+            let (ac0, bd0, ac1, bd1) = (vuzp1q_u16(v0, v1), vuzp2q_u16(v0, v1), vuzp1q_u16(v2, v3), vuzp2q_u16(v2, v3));
+            let (a, c) = (classes(vuzp1q_u16(ac0, ac1)), classes(vuzp2q_u16(ac0, ac1)));
+            let (b, d) = (classes(vuzp1q_u16(bd0, bd1)), classes(vuzp2q_u16(bd0, bd1)));
+            // Four classes of two: the lower halves of a and c, the upper halves of both, and so for b and d.
+            let (low_ac, high_ac) = (vsliq_n_u8(a, c, 4), vsriq_n_u8(c, a, 4));
+            let (low_bd, high_bd) = (vsliq_n_u8(b, d, 4), vsriq_n_u8(d, b, 4));
+            // Two classes of a, b, c, d.
+            let twos = vdupq_n_u8(0x33);
+            let first = |x, y| vbslq_u8(twos, x, vshlq_n_u8(y, 2));
+            let second = |x, y| vbslq_u8(twos, vshrq_n_u8(x, 2), y);
+            let (k01, k23) = (first(low_ac, low_bd), second(low_ac, low_bd));
+            let (k45, k67) = (first(high_ac, high_bd), second(high_ac, high_bd));
+            // One class of eight bytes in a row: even lanes hold the first of every two, odd lanes the second. Eight
+            // lanes of the one pair of classes stand before eight of the other.
+            let ones = vdupq_n_u8(0x55);
+            let whole = |x, y| {
+                let (even, odd) = (vuzp1q_u8(x, y), vuzp2q_u8(x, y));
+                let lesser = vbslq_u8(ones, even, vshlq_n_u8(odd, 1));
+                let greater = vbslq_u8(ones, vshrq_n_u8(even, 1), odd);
+                (vreinterpretq_u64_u8(lesser), vreinterpretq_u64_u8(greater))
+            };
+            let ((k02, k13), (k46, k57)) = (whole(k01, k23), whole(k45, k67));
             Masks {
-                quote: equal(a, b, c, d, b'"'),
-                backslash: equal(a, b, c, d, b'\\'),
-                open: equal(fa, fb, fc, fd, b'{'),
-                close: equal(fa, fb, fc, fd, b'}'),
-                control: gather64(vcltq_u8(a, case), vcltq_u8(b, case), vcltq_u8(c, case), vcltq_u8(d, case)),
-                dot: equal(a, b, c, d, b'.'),
-                high: halves(vcltzq_s8(vreinterpretq_s8_u8(any))),
+                quote: vgetq_lane_u64(k02, 0),
+                backslash: vgetq_lane_u64(k13, 0),
+                open: vgetq_lane_u64(k02, 1),
+                close: vgetq_lane_u64(k13, 1),
+                control: vgetq_lane_u64(k46, 0),
+                dot: vgetq_lane_u64(k57, 0),
+                high: vgetq_lane_u64(k46, 1),
             }
         }
     }
@@ -54,7 +108,7 @@ impl<const PMULL: bool> Isa for Neon<PMULL> {
         // SAFETY: the caller vouches for NEON; all loads lie within the 32 bytes.
         unsafe {
             let equal = |at: usize| vceqq_u8(vld1q_u8(bytes.as_ptr().add(at)), vld1q_u8(token.as_ptr().add(at)));
-            !gather32(equal(0), equal(16)) & mask == 0
+            !gather(equal(0), equal(16)) & mask == 0
         }
     }
 
@@ -63,46 +117,20 @@ impl<const PMULL: bool> Isa for Neon<PMULL> {
         // SAFETY: the caller vouches for NEON; both loads lie within the 32 bytes.
         unsafe {
             let digit = |at: usize| vcltq_u8(vsubq_u8(vld1q_u8(bytes.as_ptr().add(at)), vdupq_n_u8(b'0')), vdupq_n_u8(10));
-            gather32(digit(0), digit(16))
+            gather(digit(0), digit(16))
         }
     }
 }
 
-/// One bit of every byte that is all ones or all zeros; lane n of the k-th part becomes bit 4n + k.
+/// One bit of every byte that is all ones or all zeros.
 ///
 /// # Safety
 /// The processor must have NEON.
 #[inline(always)]
-unsafe fn gather64(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t, d: uint8x16_t) -> u64 {
+unsafe fn gather(low: uint8x16_t, high: uint8x16_t) -> u32 {
     // SAFETY: the caller vouches for NEON.
     unsafe {
-        // Each keeps as many of the upper bits as it names and takes the rest from the other: first two parts in the two
-        // upper bits, then four in four, then the same four in both halves of the byte.
-        let (ab, cd) = (vsriq_n_u8(b, a, 1), vsriq_n_u8(d, c, 1));
-        let abcd = vsriq_n_u8(cd, ab, 2);
-        halves(vsriq_n_u8(abcd, abcd, 4))
-    }
-}
-
-/// The upper half of every even byte and the lower half of every odd one, the lowest first.
-///
-/// # Safety
-/// The processor must have NEON.
-#[inline(always)]
-unsafe fn halves(bytes: uint8x16_t) -> u64 {
-    // SAFETY: the caller vouches for NEON.
-    unsafe { vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(bytes), 4)), 0) }
-}
-
-/// One bit of every byte that is all ones or all zeros, in order.
-///
-/// # Safety
-/// The processor must have NEON.
-#[inline(always)]
-unsafe fn gather32(low: uint8x16_t, high: uint8x16_t) -> u32 {
-    // SAFETY: the caller vouches for NEON.
-    unsafe {
-        // Every byte gets a bit of its own among its eight; sums of neighbours, three times, join the eight in one byte.
+        // Every byte keeps a bit of its own among its eight; sums of neighbours, three times, join the eight in one byte.
         let own = vreinterpretq_u8_u64(vdupq_n_u64(0x8040_2010_0804_0201));
         let pairs = vpaddq_u8(vandq_u8(low, own), vandq_u8(high, own));
         let fours = vpaddq_u8(pairs, pairs);
