@@ -4,9 +4,13 @@
 mod blocks;
 mod cursor;
 mod dispatch;
+mod dotted;
+mod elements;
 pub mod grammar;
 pub mod lines;
+mod members;
 mod numerals;
+mod scan;
 mod shape;
 mod state;
 #[cfg(target_arch = "x86_64")]
