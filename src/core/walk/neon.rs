@@ -5,7 +5,7 @@
 //!
 //! SOURCE: as `blocks`; classes by two look-ups as in its section 3.1.2, sums as in simdjson's code for ARM.
 
-use super::blocks::{Isa, Masks, Portable};
+use super::blocks::{self, Blocks, Isa, Masks, Portable};
 use std::arch::aarch64::*;
 
 /// Four registers of 16 bytes. Parity by one multiplication (`PMULL`) or by six shifts.
@@ -120,6 +120,22 @@ impl<const PMULL: bool> Isa for Neon<PMULL> {
             gather(digit(0), digit(16))
         }
     }
+
+    #[inline(never)]
+    unsafe fn fill(text: &[u8], blocks: &mut Blocks, until: usize) {
+        // SAFETY: passed on to the caller.
+        unsafe { if PMULL { fill_with_pmull(text, blocks, until) } else { blocks::fill::<Self>(text, blocks, until) } }
+    }
+}
+
+/// `Isa::fill`, compiled for the one instruction that not every 64-bit ARM has.
+///
+/// # Safety
+/// The processor must have NEON and PMULL.
+#[target_feature(enable = "neon,aes")]
+unsafe fn fill_with_pmull(text: &[u8], blocks: &mut Blocks, until: usize) {
+    // SAFETY: passed on to the caller.
+    unsafe { blocks::fill::<Neon<true>>(text, blocks, until) }
 }
 
 /// One bit of every byte that is all ones or all zeros.
