@@ -25,8 +25,15 @@ WHEELHOUSE := $(VENV)/wheelhouse
 SOURCES := $(shell find src python -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' -o -name '*.css' -o -name '*.json' \) 2>/dev/null) \
 	Cargo.toml Cargo.lock pyproject.toml
 LINTED := python tests benches examples
+# 64-bit ARM on any machine: linker and emulator are cargo's own settings, with the names that Debian gives them.
+ARM := aarch64-unknown-linux-gnu
+ifneq ($(shell uname -m),aarch64)
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= aarch64-linux-gnu-gcc
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
+endif
+ARM_TOOLS := $(CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER) $(firstword $(CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER))
 
-.PHONY: help demo test check format bench gates wheel fuzz docs clean
+.PHONY: help demo test arm check format bench gates wheel fuzz docs clean
 
 help: ## list the targets (the default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +54,17 @@ endif
 	@echo
 	@grep -hE '^ *Summary \[|^test result: .* [1-9][0-9]* passed' $(LOGS)/rust.log $(LOGS)/rustdoc.log || true
 	@grep -hE '^=+ .*(passed|failed|error).* =+$$' $(LOGS)/python.log
+
+arm: SECONDS := 60
+arm: ## the core's tests on 64-bit ARM, emulated elsewhere, then the walk's fuzzing for SECONDS (60); says what it needs
+	@missing=; \
+	test -d "$$($${RUSTC:-rustc} --print target-libdir --target $(ARM))" || missing+=" the standard library of $(ARM)"; \
+	for tool in $(ARM_TOOLS); do command -v "$$tool" >/dev/null || missing+="$${missing:+,} $$tool"; done; \
+	test -z "$$missing" || { echo "make arm: missing here:$$missing. Needed are the compiler's standard library for the target" \
+		"(rustup target add $(ARM)), a linker (Debian: gcc-aarch64-linux-gnu) and an emulator (Debian: qemu-user); others are" \
+		"named by CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER and CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER." >&2; exit 1; }
+	cargo test $(CRATES) --target $(ARM) --lib --tests --no-fail-fast
+	cargo run --quiet --release -p rulebus-fuzz --target $(ARM) -- --target walk --seconds $(SECONDS) $(FUZZ)
 
 check: $(VENV)/installed ## everything that CI runs: formats, lints, types, documentation, then all tests
 	cargo fmt --all --check

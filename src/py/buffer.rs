@@ -6,7 +6,8 @@ use pyo3::{
     exceptions::PyBufferError,
     ffi,
     prelude::*,
-    types::{PyBytes, PyMemoryView},
+    sync::PyOnceLock,
+    types::{PyBytes, PyMemoryView, PyType},
 };
 use std::ffi::{CStr, c_int, c_void};
 
@@ -23,8 +24,10 @@ impl View {
             Ok(view) => view.getattr("obj")?,
             Err(_) => object.clone(),
         };
-        let is_map = || PyResult::Ok(owner.get_type().name()? == "mmap" && owner.get_type().module()? == "mmap");
-        if !owner.is_instance_of::<PyBytes>() && !is_map()? {
+        // The types themselves: what derives from one, or only bears its name, may lend out what it goes on writing to.
+        static MAP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        let is_map = || MAP.import(object.py(), "mmap", "mmap").is_ok_and(|map| owner.is_exact_instance(map));
+        if !owner.is_exact_instance_of::<PyBytes>() && !is_map() {
             return Ok(None);
         }
         let buffer = PyBuffer::get(object)?;
@@ -36,8 +39,9 @@ impl View {
         if self.buffer.len_bytes() == 0 {
             return &[];
         }
-        // SAFETY: the export keeps the memory alive and in place until `buffer` is dropped; it is contiguous, and
-        // read-only for everyone: `bytes` never change, and `of` admits maps only when they refuse writes.
+        // SAFETY: the export keeps the memory alive and in place until `buffer` is dropped; it is contiguous. `bytes`
+        // never change, and `of` admits maps only when they refuse writes; that nobody rewrites the file of such a map
+        // meanwhile, which no process can find out, is asked of the caller (see `Matcher.match_lines`).
         unsafe { std::slice::from_raw_parts(self.buffer.buf_ptr().cast::<u8>(), self.buffer.len_bytes()) }
     }
 }
@@ -92,6 +96,8 @@ impl Array {
     /// Called by the interpreter with a view to fill, as the buffer protocol says.
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         if flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
+            // SAFETY: the interpreter gives a view to fill. One that was refused has no owner, or it might be released.
+            unsafe { (*view).obj = std::ptr::null_mut() };
             return Err(PyBufferError::new_err("the array is read-only"));
         }
         let this = slf.get();

@@ -137,7 +137,8 @@ impl Matcher {
 
     /// Matches each line of JSON lines, all against the same rules; a LinesResult.
     ///
-    /// The buffer is bytes, bytearray, memoryview, mmap or str; bytes and read-only maps are not copied.
+    /// The buffer is bytes, bytearray, memoryview, mmap or str; bytes and read-only maps are not copied. What is mapped
+    /// must not be rewritten or shortened during the call, by any process; it may grow.
     #[pyo3(signature = (buffer, threads = 1))]
     fn match_lines(&self, buffer: &Bound<'_, PyAny>, threads: isize) -> PyResult<LinesResult> {
         let (py, lines, threads) = (buffer.py(), Lines::of(buffer)?, self::threads(threads)?);

@@ -1,12 +1,15 @@
 """The Makefile's targets: each documented, each in CONTRIBUTING.md, no more than twelve; `make` alone
 lists them.
 
-Runs `make help` only; what the targets do is tested where it belongs."""
+Runs `make help`, and `make arm` without its tools; what the targets do is tested where it belongs."""
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
+
+import pytest
 
 from integration.tree import ROOT
 
@@ -34,6 +37,19 @@ def test_contributing_lists_every_target() -> None:
         r"^\| `make (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert sorted(listed) == sorted(PHONY)
+
+
+@pytest.mark.skipif(platform.machine() == "aarch64", reason="needs neither linker nor emulator here")
+def test_arm_says_what_is_missing() -> None:
+    command = ["make", "-C", str(ROOT), "--no-print-directory", "arm"]
+    linker = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=no-such-linker"
+    ran = subprocess.run([*command, linker], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    missing, remedy = ran.stderr.split(". ", 1)
+    assert missing.startswith("make arm: missing here:")
+    assert "no-such-linker" in missing
+    for word in ("rustup target add aarch64-unknown-linux-gnu", "gcc-aarch64-linux-gnu", "qemu-user"):
+        assert word in remedy
 
 
 def test_continuous_integration_runs_the_same_command() -> None:

@@ -1,5 +1,6 @@
 """Many events in one call: `match_many`, `match_lines`, `count_lines`. A bad event is a value, never the loss of the batch."""
 
+import ctypes
 import mmap
 import sys
 from collections.abc import Iterator
@@ -174,6 +175,41 @@ def test_every_kind_of_buffer(matcher: rulebus.Matcher, tmp_path: Path) -> None:
             TypeError, match=r"^JSON lines are bytes, bytearray, memoryview, mmap or str, not "
         ):
             matcher.match_lines(wrong)
+
+
+def test_a_type_that_only_says_it_is_a_map_is_copied(matcher: rulebus.Matcher) -> None:
+    class Asked(type):
+        @property
+        def __module__(cls) -> str:  # type: ignore[override]
+            raise AssertionError("what a type says of itself is not believed")
+
+    pretender = Asked("mmap", (bytearray,), {})(lines(3))
+    assert list(matcher.match_lines(pretender)) == list(matcher.match_lines(lines(3)))
+    assert list(matcher.match_lines(memoryview(pretender))) == list(matcher.match_lines(lines(3)))
+
+
+class View(ctypes.Structure):
+    """`Py_buffer`, as the buffer protocol has it."""
+
+    _fields_ = [
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.c_void_p),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        *((name, ctypes.c_void_p) for name in ("format", "shape", "strides", "suboffsets", "internal")),
+    ]
+
+
+def test_a_refused_view_of_a_result_has_no_owner(matcher: rulebus.Matcher) -> None:
+    array = matcher.match_lines(lines(3)).rules.obj
+    ask = ctypes.pythonapi.PyObject_GetBuffer
+    ask.argtypes = [ctypes.py_object, ctypes.POINTER(View), ctypes.c_int]
+    writable, view = 1, View(obj=1)
+    with pytest.raises(BufferError, match=r"^the array is read-only$"):
+        ask(array, view, writable)
+    assert view.obj is None
 
 
 def test_one_bad_line_among_thousands(matcher: rulebus.Matcher) -> None:

@@ -5,7 +5,7 @@
 
 mod trie;
 
-pub(crate) use trie::{INNER, SHARED, WANTED};
+pub(crate) use trie::{ByteSet, DEEP, INNER, SHARED, WANTED};
 pub use trie::{KeyHit, PathTrie};
 
 /// Number of a path: its node in the trie.

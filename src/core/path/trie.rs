@@ -29,6 +29,29 @@ pub(crate) const WANTED: u32 = 1;
 pub(crate) const SHARED: u32 = 2;
 /// The node has children.
 pub(crate) const INNER: u32 = 4;
+/// The node has a child that has children: a key with dots may lead past it.
+pub(crate) const DEEP: u32 = 64;
+
+/// A set of bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    #[inline(always)]
+    pub(crate) fn holds(&self, byte: u8) -> bool {
+        self.0[byte as usize >> 6] >> (byte & 63) & 1 != 0
+    }
+
+    /// Whether a digit is in it.
+    #[inline(always)]
+    pub(crate) fn holds_a_digit(&self) -> bool {
+        self.0[0] >> b'0' & 0x3ff != 0
+    }
+
+    pub(crate) fn insert(&mut self, byte: u8) {
+        self.0[byte as usize >> 6] |= 1 << (byte & 63);
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Node {
@@ -70,6 +93,7 @@ pub struct PathTrie {
     large: HashTable<PathId>,
     seed: RandomState,
     version: u64,
+    tails: ByteSet,
 }
 
 impl Default for PathTrie {
@@ -89,6 +113,7 @@ impl PathTrie {
             large: HashTable::new(),
             seed: RandomState::default(),
             version: next_version(),
+            tails: ByteSet::default(),
         }
     }
 
@@ -204,7 +229,7 @@ impl PathTrie {
         }
     }
 
-    /// `WANTED`, `SHARED`, `INNER`.
+    /// `WANTED`, `SHARED`, `INNER`, `DEEP`.
     #[inline(always)]
     pub(crate) fn flags(&self, node: PathId) -> u32 {
         self.nodes[node as usize].flags
@@ -264,6 +289,13 @@ impl PathTrie {
         self.version
     }
 
+    /// What stands in a text just before the first dot of a key that leads from one node over several levels: the last
+    /// bytes of the nodes with children, and the quote before an empty one.
+    #[inline(always)]
+    pub(crate) fn tails(&self) -> &ByteSet {
+        &self.tails
+    }
+
     /// Number of nodes, the root included; every `PathId` is below it.
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -301,6 +333,12 @@ impl PathTrie {
                 self.place_large(id);
             }
             _ => self.place_large(id),
+        }
+        if filled == 0 && parent != super::ROOT {
+            let tail = self.segment(parent).last().copied().unwrap_or(b'"');
+            self.tails.insert(tail);
+            let above = self.parent(parent);
+            self.nodes[above as usize].flags |= DEEP;
         }
         let node = &mut self.nodes[parent as usize];
         node.kids_len += 1;

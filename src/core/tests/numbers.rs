@@ -133,6 +133,52 @@ fn elements_of_an_array_are_not_mixed() {
     }
 }
 
+/// Coordinates: each element has the keys of the one before, as a rule.
+#[test]
+fn elements_of_the_same_keys_match_what_each_matches() {
+    let mut random = Random(314159265358979);
+    let mut scratch = Scratch::default();
+    let (mut with, mut without) = (0usize, 0usize);
+    for _ in 0..if cfg!(debug_assertions) { 1_500 } else { 15_000 } {
+        let rules: Vec<String> = (0..1 + random.below(4))
+            .map(|_| format!(r#"{{"o":{{"{}":[{}]}}}}"#, ["x", "y"][random.below(2)], random.condition()))
+            .collect();
+        let snapshot = set(&rules).0.load();
+        // Numbers of one neighbourhood, so that most make no difference.
+        let near = [-122.416, 37.764801962184, 0.0, 2.5, 12345.5][random.below(5)];
+        for _ in 0..3 {
+            let number = |random: &mut Random| match random.below(12) {
+                0 => random.number(),
+                n => format!("{:.*}", [1, 6, 14][n % 3], near + random.below(1000) as f64 * [1e-3, 1e-9, 0.1][n % 3]),
+            };
+            let elements: Vec<String> = (0..1 + random.below(25))
+                .map(|_| {
+                    let (x, y) = (number(&mut random), number(&mut random));
+                    match random.below(40) {
+                        0 => format!(r#"{{"y":{y},"x":{x}}}"#),
+                        1 => format!(r#"{{"x":{x},"y":{y},"x":{}}}"#, number(&mut random)),
+                        2 => format!(r#"{{"x":[{x}],"y":{y}}}"#),
+                        3 => format!(r#"{{"x":{x}, "y":{y},"z":"{y}"}}"#),
+                        _ => format!(r#"{{"x":{x},"y":{y},"z":0.0}}"#),
+                    }
+                })
+                .collect();
+            let each = elements.iter().map(|e| matches(&snapshot, &format!(r#"{{"o":{e}}}"#), Validation::Checked, &mut scratch));
+            let expected = each.fold(vec![], union);
+            let event = format!(r#"{{"o":[[{}]],"z":"{}"}}"#, elements.join(","), "z".repeat(random.below(80)));
+            let unique = !elements.iter().any(|element| element.matches(r#""x""#).count() > 1);
+            for level in [Validation::Strict, Validation::Checked, Validation::Trusted] {
+                if unique || level != Validation::Trusted {
+                    assert_eq!(matches(&snapshot, &event, level, &mut scratch), expected, "{level:?} {event} {rules:?}");
+                }
+            }
+            with += expected.len();
+            without += rules.len() - expected.len();
+        }
+    }
+    assert!(with > 1_000 && without > 1_000, "{with} {without}");
+}
+
 #[test]
 fn numbers_that_were_left_out_count_towards_the_limit() {
     let limits = EventLimits { max_event_values: 100, ..EventLimits::default() };

@@ -6,6 +6,7 @@
 //! Must never put a number into a class when it may belong to another.
 
 use super::number::{eight_of, value_of};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A path with more points is not sieved: finding the place would cost what it saves.
 const MOST: usize = 16;
@@ -34,7 +35,7 @@ impl Near {
 }
 
 /// A class of numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Class {
     /// Its number: twice as many as points lie below, and one more when it is itself a point.
     pub number: u32,
@@ -164,14 +165,18 @@ pub struct Sieves {
     /// By path: index into `sieves`, or `NONE`.
     of_path: Vec<u16>,
     sieves: Vec<Sieve>,
+    version: u64,
 }
+
+/// Numbers the sieves, so that what was learned of one is never used with another.
+static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
 const NONE: u16 = u16::MAX;
 
 impl Sieves {
     /// Of what is asked of each path, in any order, no path twice.
     pub fn new<'a>(asked: impl IntoIterator<Item = (u32, &'a Asked)>) -> Self {
-        let mut new = Self::default();
+        let mut new = Self { version: NEXT_VERSION.fetch_add(1, Ordering::Relaxed), ..Self::default() };
         for (path, asked) in asked {
             if let Some(sieve) = asked.sieve().filter(|_| new.sieves.len() < NONE as usize) {
                 if new.of_path.len() <= path as usize {
@@ -187,6 +192,12 @@ impl Sieves {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.sieves.len()
+    }
+
+    /// Names these sieves within the process; copies have the same name.
+    #[inline(always)]
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// Whether there is none.
@@ -229,17 +240,96 @@ pub fn glance(bytes: &[u8; 32], negative: bool, whole: usize, part: usize) -> Ne
     if negative { Near { low: -high, high: -low } } else { Near { low, high } }
 }
 
-const UNITS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+/// The form of a number in a text: `[-]WHOLE[.PART]`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Form {
+    /// Length in bytes.
+    pub len: usize,
+    /// Digits before the point; 0 for a number with an exponent, or a very long one.
+    pub whole: u32,
+    /// Digits after the point.
+    pub part: u32,
+}
 
-/// Bounds of all numbers that share a number's sign, its digits before the point and the first `part` after it; `near`
-/// is what a glance gave.
-pub fn truncated(near: Near, negative: bool, part: usize) -> Near {
-    debug_assert!((1..=8).contains(&part));
-    let unit = UNITS[8 - part];
-    let lowest = (if negative { -near.high } else { near.low }) as u64;
-    let low = lowest - lowest % unit;
-    let (low, high) = (low as f64, (low + unit) as f64);
-    if negative { Near { low: -high, high: -low } } else { Near { low, high } }
+/// First bytes that tell a class: numbers of one sign and as many digits before the point are ordered like their texts.
+/// The default tells nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads {
+    /// The lowest first bytes, as a number, and how far the highest are from them.
+    low: u64,
+    span: u64,
+    /// How many of eight bytes do not count, in bits.
+    shift: u32,
+    /// Bytes before the point.
+    point: u32,
+    /// Least digits after the point, and how many more there may be.
+    part: u32,
+    more: u32,
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self { low: 0, span: 0, shift: 0, point: u32::MAX, part: 0, more: 0 }
+    }
+}
+
+const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+impl Heads {
+    /// Of a class and the form of one of its numbers, whose text begins the bytes and has 1 to 7 digits before the point.
+    pub fn new(class: Class, bytes: &[u8; 32], form: Form) -> Self {
+        let (sign, whole) = ((bytes[0] == b'-') as u32, form.whole);
+        // The digits that eight bytes have room for.
+        let part = form.part.min(7u32.saturating_sub(sign + whole));
+        let len = sign + whole + if part > 0 { 1 + part } else { 0 };
+        let shift = 64 - 8 * len;
+        let head = u64::from_be_bytes(*bytes.first_chunk().expect("thirty-two bytes")) >> shift;
+        let some = Self { low: head, span: 0, shift, point: sign + whole, part, more: u32::MAX - part };
+        if class.is_point() {
+            // The same text once more.
+            return if form.len == len as usize { Self { more: 0, ..some } } else { Self::default() };
+        }
+        // Heads are numbers in this unit, cut off below it.
+        let unit = POWERS[8 - part as usize] as f64;
+        let Near { low, high } = class.bounds;
+        let (low, high) = if sign != 0 { (-high, -low) } else { (low, high) };
+        // Conversions from infinity and from below zero saturate.
+        let above = if low < 0.0 { 0 } else { (low / unit).floor() as u64 + 1 };
+        let Some(below) = ((high / unit).ceil() as u64).checked_sub(2) else { return Self::default() };
+        let digits = (whole + part) as usize;
+        let power = |n: usize| POWERS.get(n).map_or_else(|| 10u64.pow(n as u32), |power| *power);
+        let lowest = if whole == 1 { 0 } else { power(digits - 1) };
+        let (first, last) = (above.max(lowest), below.min(power(digits) - 1));
+        if first > last {
+            return Self::default();
+        }
+        let text = |mut value: u64| {
+            let mut text = 0;
+            for n in 0..len {
+                let byte = if part > 0 && n == part {
+                    b'.'
+                } else if n == len - 1 && sign != 0 {
+                    b'-'
+                } else {
+                    let digit = (value % 10) as u8;
+                    value /= 10;
+                    b'0' + digit
+                };
+                text |= (byte as u64) << (8 * n);
+            }
+            text
+        };
+        let low = text(first);
+        Self { low, span: text(last) - low, ..some }
+    }
+
+    /// Whether a number is among those told: the bytes begin with its text, which has so many bytes before its point and
+    /// so many digits behind it.
+    #[inline(always)]
+    pub fn hold(&self, bytes: &[u8; 32], point: u32, part: u32) -> bool {
+        let head = u64::from_be_bytes(*bytes.first_chunk().expect("thirty-two bytes")) >> self.shift;
+        head.wrapping_sub(self.low) <= self.span && point == self.point && part.wrapping_sub(self.part) <= self.more
+    }
 }
 
 #[cfg(test)]
@@ -328,6 +418,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn heads_hold_only_numbers_of_the_class() {
+        let mut next = random();
+        let mut held = 0;
+        for _ in 0..if cfg!(debug_assertions) { 3_000 } else { 30_000 } {
+            let mut asked = Asked::default();
+            let scale = [1.0, 7.0, 1e3, 1e6][next(4) as usize];
+            for _ in 0..next(5) {
+                let point = (next(2000) as f64 - 1000.0) * scale / [1.0, 8.0, 1e3, 1e9][next(4) as usize];
+                asked.range(key_of(point), key_of(f64::MAX));
+            }
+            let sieve = asked.sieve().expect("few points");
+            let numbers: Vec<_> = (0..30)
+                .map(|_| {
+                    let text =
+                        format!("{:.*}", next(12) as usize, (next(2000) as f64 - 1000.0) * scale / [1.0, 8.0, 1e3][next(3) as usize]);
+                    let end = *next_of(b",}]e \n", &mut next);
+                    let bytes: [u8; 32] = std::array::from_fn(|i| *text.as_bytes().get(i).unwrap_or(&end));
+                    let digits = text.trim_start_matches('-');
+                    let (whole, part) = digits.split_once('.').map_or((digits.len(), 0), |(whole, part)| (whole.len(), part.len()));
+                    (bytes, Form { len: text.len(), whole: whole as u32, part: part as u32 })
+                })
+                .filter(|(_, form)| form.whole <= 7)
+                .collect();
+            let class =
+                |(bytes, form): &([u8; 32], Form)| sieve.class(glance(bytes, bytes[0] == b'-', form.whole as usize, form.part as usize));
+            for number in &numbers {
+                let Some(known) = class(number) else { continue };
+                let heads = Heads::new(known, &number.0, number.1);
+                for other in &numbers {
+                    let point = (other.0[0] == b'-') as u32 + other.1.whole;
+                    if heads.hold(&other.0, point, other.1.part) {
+                        assert_eq!(class(other).map(|c| c.number), Some(known.number), "{number:?} {other:?} {sieve:?}");
+                        held += 1;
+                    }
+                }
+            }
+        }
+        assert!(held > 100_000, "{held}");
+    }
+
+    fn next_of<'a>(bytes: &'a [u8], next: &mut impl FnMut(u64) -> u64) -> &'a u8 {
+        &bytes[next(bytes.len() as u64) as usize]
     }
 
     #[test]

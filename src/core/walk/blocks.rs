@@ -4,8 +4,12 @@
 //! function that was compiled for it (see `dispatch`), so that the bit counts are single instructions too.
 //!
 //! SOURCE: Langdale & Lemire, "Parsing gigabytes of JSON per second" (2019), sections 3.1.1 and 3.1.2.
-//! INVARIANT: after `Blocks::fill` there is one block for every started 64 bytes and then a sentinel whose quotes and
+//! INVARIANT: after `fill` of everything there is one block for every started 64 bytes and then a sentinel whose quotes and
 //! closing brackets are all set, so that a scan for either stops without asking for the end of the text.
+
+use super::dotted::dotted;
+use super::elements::{Member, Run, replay};
+use crate::path::ByteSet;
 
 /// What is where in 64 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,22 @@ pub struct Masks {
     pub high: u64,
 }
 
+impl Masks {
+    /// Of the bytes from a position on, followed by bytes of no interest; `high` stays as it is.
+    #[inline(always)]
+    fn behind(self, start: usize) -> Self {
+        Self {
+            quote: self.quote >> start,
+            backslash: self.backslash >> start,
+            open: self.open >> start,
+            close: self.close >> start,
+            control: self.control >> start,
+            dot: self.dot >> start,
+            high: self.high,
+        }
+    }
+}
+
 /// An instruction set.
 pub trait Isa {
     /// Looks at 64 bytes.
@@ -64,9 +84,67 @@ pub trait Isa {
     /// # Safety
     /// The processor must have the instruction set.
     unsafe fn digits(bytes: &[u8; 32]) -> u32;
+
+    /// The same for 64 bytes.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    #[inline(always)]
+    unsafe fn digits_of_64(bytes: &[u8; 64]) -> u64 {
+        let ([low, high], []) = bytes.as_chunks::<32>() else { unreachable!("twice thirty-two bytes") };
+        // SAFETY: passed on to the caller.
+        unsafe { Self::digits(low) as u64 | (Self::digits(high) as u64) << 32 }
+    }
+
+    /// Backslashes, and dots that do not stand behind a digit, or, if `any` says so, all dots. `before` is the same text a
+    /// byte earlier.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    #[inline(always)]
+    unsafe fn dots(bytes: &[u8; 64], before: &[u8; 64], any: bool) -> u64 {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            let masks = Self::masks(bytes);
+            if any || masks.dot == 0 {
+                return masks.backslash | masks.dot;
+            }
+            masks.backslash | masks.dot & !Self::digits_of_64(before)
+        }
+    }
+
+    /// See [`fill`]: a function of its own, compiled for the instruction set if that is not the target's.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    #[inline(never)]
+    unsafe fn fill(text: &[u8], blocks: &mut Blocks, until: usize) {
+        // SAFETY: passed on to the caller.
+        unsafe { fill::<Self>(text, blocks, until) }
+    }
+
+    /// See [`dotted`]: likewise.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    #[inline(never)]
+    unsafe fn dotted(text: &[u8], from: usize, before: &ByteSet) -> Option<usize> {
+        // SAFETY: passed on to the caller.
+        unsafe { dotted::<Self>(text, from, before) }
+    }
+
+    /// See [`replay`]: likewise.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    #[inline(never)]
+    unsafe fn replay(text: &[u8], at: usize, members: &[Member], most: usize) -> Option<Run> {
+        // SAFETY: passed on to the caller.
+        unsafe { replay::<Self>(text, at, members, most) }
+    }
 }
 
-/// What stage 1 says about the text as a whole.
+/// What stage 1 says about the text as a whole, or about the part that has blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// The last string is not closed.
@@ -77,44 +155,92 @@ pub struct Summary {
     pub high: bool,
     /// A backslash stands somewhere.
     pub backslash: bool,
-    /// From this block on no dot stands inside a string; told only when asked for (`DOTS`).
-    pub undotted: usize,
 }
 
-/// Makes the blocks of `text`.
+/// The blocks of a text, from the front as far as they were asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Blocks {
+    list: Vec<Block>,
+    state: State,
+}
+
+impl std::ops::Deref for Blocks {
+    type Target = [Block];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Block] {
+        &self.list
+    }
+}
+
+impl Blocks {
+    /// Before a text.
+    #[inline(always)]
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.state = State::default();
+    }
+
+    /// Whether a backslash stands somewhere in the blocks.
+    #[inline(always)]
+    pub fn backslash(&self) -> bool {
+        self.state.backslash != 0
+    }
+
+    /// What there is in the blocks.
+    #[inline(always)]
+    pub fn summary(&self) -> Summary {
+        let state = &self.state;
+        Summary { unclosed: state.in_string != 0, control: state.control != 0, high: state.high != 0, backslash: state.backslash != 0 }
+    }
+}
+
+/// Makes blocks of `text` until there are `until`, or all and the sentinel. No other text in between, but `Blocks::clear`
+/// before another one.
 ///
 /// # Safety
 /// The processor must have the instruction set `I`.
 #[inline(always)]
-pub unsafe fn fill<I: Isa, const DOTS: bool>(text: &[u8], blocks: &mut Vec<Block>) -> Summary {
-    blocks.clear();
-    let whole = text.len() / 64;
-    blocks.reserve(whole + 2);
-    let mut state = State::default();
+pub unsafe fn fill<I: Isa + ?Sized>(text: &[u8], blocks: &mut Blocks, until: usize) {
     let (chunks, rest) = text.as_chunks::<64>();
-    for (n, (chunk, slot)) in chunks.iter().zip(blocks.spare_capacity_mut()).enumerate() {
+    let from = blocks.list.len();
+    if from > chunks.len() {
+        return;
+    }
+    if from == 0 {
+        blocks.list.reserve(chunks.len() + 2);
+    }
+    let whole = until.clamp(from, chunks.len());
+    let mut state = blocks.state;
+    for (chunk, slot) in chunks[from..whole].iter().zip(blocks.list.spare_capacity_mut()) {
         // SAFETY: passed on to the caller.
-        slot.write(unsafe { state.block::<I, DOTS>(chunk, n) });
+        slot.write(unsafe { state.block::<I>(I::masks(chunk)) });
     }
-    // SAFETY: `whole` slots were reserved and have just been written.
-    unsafe { blocks.set_len(whole) };
-    if !rest.is_empty() {
-        let mut last = [b' '; 64];
-        last[..rest.len()].copy_from_slice(rest);
-        // SAFETY: passed on to the caller.
-        blocks.push(unsafe { state.block::<I, DOTS>(&last, whole) });
+    // SAFETY: so many slots were reserved and have just been written.
+    unsafe { blocks.list.set_len(whole) };
+    if until > chunks.len() {
+        if !rest.is_empty() {
+            // SAFETY: passed on to the caller.
+            let masks = unsafe {
+                match text.last_chunk() {
+                    // What lies before the rest has been seen; no copy, for which the look at it would wait.
+                    Some(last) => I::masks(last).behind(64 - rest.len()),
+                    None => {
+                        let mut last = [b' '; 64];
+                        last[..rest.len()].copy_from_slice(rest);
+                        I::masks(&last)
+                    }
+                }
+            };
+            // SAFETY: passed on to the caller.
+            blocks.list.push(unsafe { state.block::<I>(masks) });
+        }
+        blocks.list.push(Block { quote: !0, open: 0, close: !0, backslash: 0 });
     }
-    blocks.push(Block { quote: !0, open: 0, close: !0, backslash: 0 });
-    Summary {
-        unclosed: state.in_string != 0,
-        control: state.control != 0,
-        high: state.high != 0,
-        backslash: state.backslash != 0,
-        undotted: state.undotted,
-    }
+    blocks.state = state;
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct State {
     /// 1 when the last block ended with a backslash that escapes the next byte.
     escape: u64,
@@ -123,16 +249,13 @@ struct State {
     control: u64,
     high: u64,
     backslash: u64,
-    undotted: usize,
 }
 
 impl State {
     /// # Safety
     /// The processor must have the instruction set `I`.
     #[inline(always)]
-    unsafe fn block<I: Isa, const DOTS: bool>(&mut self, bytes: &[u8; 64], n: usize) -> Block {
-        // SAFETY: passed on to the caller.
-        let m = unsafe { I::masks(bytes) };
+    unsafe fn block<I: Isa + ?Sized>(&mut self, m: Masks) -> Block {
         let quote = m.quote & !self.escaped(m.backslash);
         // SAFETY: passed on to the caller.
         let inside = unsafe { I::prefix_parity(quote) } ^ self.in_string;
@@ -140,9 +263,6 @@ impl State {
         self.control |= m.control & inside;
         self.high |= m.high;
         self.backslash |= m.backslash;
-        if DOTS {
-            self.undotted = if m.dot & inside != 0 { n + 1 } else { self.undotted };
-        }
         Block { quote, open: m.open & !inside, close: m.close & !inside, backslash: m.backslash }
     }
 
@@ -234,6 +354,32 @@ fn gather(tops: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::walk::Instructions;
+
+    /// An expression in which `$isa` is one of the available instruction sets.
+    macro_rules! with {
+        ($instructions:expr, $isa:ident => $what:expr) => {{
+            macro_rules! as_set {
+                ($set:ty) => {{
+                    type $isa = $set;
+                    // SAFETY: the processor has it.
+                    unsafe { $what }
+                }};
+            }
+            match $instructions {
+                Instructions::Portable => as_set!(Portable),
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx2 => as_set!(crate::walk::x86::Avx2),
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx512 => as_set!(crate::walk::x86::Avx512),
+                #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+                Instructions::Neon => as_set!(crate::walk::neon::Neon<false>),
+                #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+                Instructions::NeonAes => as_set!(crate::walk::neon::Neon<true>),
+                other => unreachable!("{other:?} is not available here"),
+            }
+        }};
+    }
 
     /// The same, one byte after the other.
     fn naive(text: &[u8]) -> (Vec<Block>, Summary) {
@@ -258,9 +404,6 @@ mod tests {
             }
             summary.control |= within && *b < 0x20;
             summary.high |= *b > 0x7f;
-            if within && *b == b'.' {
-                summary.undotted = i / 64 + 1;
-            }
             escaped = *b == b'\\' && !escaped;
         }
         summary.unclosed = inside;
@@ -272,7 +415,7 @@ mod tests {
     fn every_instruction_set_sees_what_a_bytewise_reader_sees() {
         const COMMON: &[u8] = b"\"\\\\\\{}[]:,.a \x1f\x7f[{;Z";
         let mut seed = 7u64;
-        let mut blocks = Vec::new();
+        let mut blocks = Blocks::default();
         for round in 0..4000 {
             let len = round % 260;
             let text: Vec<u8> = (0..len)
@@ -283,21 +426,61 @@ mod tests {
                 })
                 .collect();
             let expected = naive(&text);
-            // SAFETY: runs anywhere.
-            let summary = unsafe { fill::<Portable, true>(&text, &mut blocks) };
-            assert_eq!((&blocks, summary), (&expected.0, expected.1));
-            #[cfg(target_arch = "x86_64")]
-            for instructions in crate::walk::Instructions::available() {
-                use crate::walk::{Instructions, x86};
-                // SAFETY: just found to be available.
-                let summary = unsafe {
-                    match instructions {
-                        Instructions::Portable => fill::<Portable, true>(&text, &mut blocks),
-                        Instructions::Avx2 => fill::<x86::Avx2, true>(&text, &mut blocks),
-                        Instructions::Avx512 => fill::<x86::Avx512, true>(&text, &mut blocks),
-                    }
-                };
-                assert_eq!((&blocks, summary), (&expected.0, expected.1), "{instructions:?}");
+            // All at once, or in runs of some blocks.
+            let run = [usize::MAX, 1, 3][round % 3];
+            for instructions in Instructions::available() {
+                blocks.clear();
+                while blocks.len() < expected.0.len() {
+                    let before = blocks.len();
+                    with!(instructions, I => I::fill(&text, &mut blocks, before.saturating_add(run)));
+                    assert!(blocks.len() > before);
+                    assert_eq!(blocks[..], expected.0[..blocks.len()], "{instructions:?}");
+                }
+                assert_eq!(blocks.summary(), expected.1, "{instructions:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_knows_every_byte_at_every_place() {
+        for byte in 0..=255u8 {
+            for at in 0..64 {
+                // Around it ASCII that is another by a bit, so that no neighbour's answer passes for its own.
+                let bytes: [u8; 64] = std::array::from_fn(|i| if i == at { byte } else { (byte ^ 1 << (i % 7)) & 0x7f });
+                let set = |of: &dyn Fn(u8) -> bool| (0..64).fold(0u64, |found, i| found | (of(bytes[i]) as u64) << i);
+                let classes = [&b"\""[..], b"\\", b"{[", b"}]", b"."].map(|class| set(&|b| class.contains(&b)));
+                let expected = (classes, set(&|b| b < 0x20), set(&|b| b > 0x7f) != 0);
+                for instructions in Instructions::available() {
+                    let m = with!(instructions, I => I::masks(&bytes));
+                    let found = ([m.quote, m.backslash, m.open, m.close, m.dot], m.control, m.high != 0);
+                    assert_eq!(found, expected, "{instructions:?} {bytes:x?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_knows_parities_tokens_and_digits() {
+        let mut seed = 11u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            seed >> 32
+        };
+        for _ in 0..4000 {
+            // Between all zeros and all ones, as quotes are few.
+            let bits = (0..random() % 5).fold(!0, |bits, _| bits & (random() << 32 | random()));
+            let parity = (0..64).fold(0, |found, i| found | ((bits << (63 - i)).count_ones() as u64 & 1) << i);
+            let bytes: [u8; 32] = std::array::from_fn(|_| if random() % 3 == 0 { random() as u8 } else { b'/' + (random() % 12) as u8 });
+            let digits = (0..32).fold(0, |found, i| found | (bytes[i].is_ascii_digit() as u32) << i);
+            let mut token = bytes;
+            for _ in 0..random() % 3 {
+                token[random() as usize % 32] ^= 1 << (random() % 8);
+            }
+            let mask = if random() % 2 == 0 { random() as u32 } else { !0 >> (random() % 32) };
+            let same = (0..32).all(|i| mask >> i & 1 == 0 || bytes[i] == token[i]);
+            for instructions in Instructions::available() {
+                let found = with!(instructions, I => (I::prefix_parity(bits), I::digits(&bytes), I::same(&bytes, &token, mask)));
+                assert_eq!(found, (parity, digits, same), "{instructions:?} {bits:x} {bytes:x?} {token:x?} {mask:x}");
             }
         }
     }

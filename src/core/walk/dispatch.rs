@@ -18,12 +18,16 @@ pub enum Instructions {
     Avx2,
     /// The same with AVX-512F, BW and VL.
     Avx512,
+    /// 64-bit ARM, little-endian, with NEON.
+    Neon,
+    /// The same with AES, which PMULL is part of.
+    NeonAes,
 }
 
 impl Instructions {
     /// Those that this processor has, the best last.
     pub fn available() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
+        #[allow(unused_mut)]
         let mut found = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
@@ -35,6 +39,13 @@ impl Instructions {
                 if has!("avx512f", "avx512bw", "avx512vl") {
                     found.push(Self::Avx512);
                 }
+            }
+        }
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            found.push(Self::Neon);
+            if std::arch::is_aarch64_feature_detected!("aes") {
+                found.push(Self::NeonAes);
             }
         }
         found
@@ -74,26 +85,28 @@ pub(super) unsafe fn run_with(
     state: &mut WalkState,
     out: &mut Leaves,
 ) -> Result<(), Stop> {
+    macro_rules! at_level {
+        ($set:ident) => {
+            match level {
+                Validation::Strict => $set::strict(text, wanted, limits, state, out),
+                Validation::Checked => $set::checked(text, wanted, limits, state, out),
+                Validation::Trusted => $set::trusted(text, wanted, limits, state, out),
+            }
+        };
+    }
     // SAFETY: the caller vouches for the instruction set; the portable walk runs anywhere.
     unsafe {
-        match (instructions, level) {
-            (Instructions::Portable, Validation::Strict) => portable::strict(text, wanted, limits, state, out),
-            (Instructions::Portable, Validation::Checked) => portable::checked(text, wanted, limits, state, out),
-            (Instructions::Portable, Validation::Trusted) => portable::trusted(text, wanted, limits, state, out),
+        match instructions {
             #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx2, Validation::Strict) => avx2::strict(text, wanted, limits, state, out),
+            Instructions::Avx2 => at_level!(avx2),
             #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx2, Validation::Checked) => avx2::checked(text, wanted, limits, state, out),
-            #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx2, Validation::Trusted) => avx2::trusted(text, wanted, limits, state, out),
-            #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx512, Validation::Strict) => avx512::strict(text, wanted, limits, state, out),
-            #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx512, Validation::Checked) => avx512::checked(text, wanted, limits, state, out),
-            #[cfg(target_arch = "x86_64")]
-            (Instructions::Avx512, Validation::Trusted) => avx512::trusted(text, wanted, limits, state, out),
-            #[cfg(not(target_arch = "x86_64"))]
-            (_, level) => run_with(Instructions::Portable, text, wanted, level, limits, state, out),
+            Instructions::Avx512 => at_level!(avx512),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Instructions::Neon => at_level!(neon),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Instructions::NeonAes => at_level!(neon_aes),
+            // Those of other processors are never available.
+            _ => at_level!(portable),
         }
     }
 }
@@ -132,3 +145,7 @@ compiled!(portable, Portable);
 compiled!(avx2, crate::walk::x86::Avx2, "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt");
 #[cfg(target_arch = "x86_64")]
 compiled!(avx512, crate::walk::x86::Avx512, "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt");
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+compiled!(neon, crate::walk::neon::Neon<false>, "neon");
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+compiled!(neon_aes, crate::walk::neon::Neon<true>, "neon,aes");

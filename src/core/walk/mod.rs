@@ -4,9 +4,15 @@
 mod blocks;
 mod cursor;
 mod dispatch;
+mod dotted;
+mod elements;
 pub mod grammar;
 pub mod lines;
+mod members;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod neon;
 mod numerals;
+mod scan;
 mod shape;
 mod state;
 #[cfg(target_arch = "x86_64")]

@@ -4,131 +4,219 @@
 //! INVARIANT: positions as in `cursor`. A number that is left out has one before it, on the same path and in the same
 //! elements of arrays, that meets all it meets.
 
+use super::Kind;
 use super::blocks::Isa;
-use super::cursor::{Stop, Walker};
-use super::state::{ANY_LEN, NO_LEN, Numeral, Place};
+use super::cursor::{Stop, TRUSTED, Walker};
+use super::shape::object;
+use super::state::{Frame, Numeral, Place};
+use crate::path::WANTED;
 use crate::value::{
     number::comparable,
-    sieve::{Near, glance, truncated},
+    sieve::{Class, Form, Heads, glance},
 };
 
-/// The form of a number.
-#[derive(Clone, Copy)]
-pub(super) struct Form {
-    pub len: usize,
-    /// Digits before the point, at most 7, and after it, if the number can be sieved; else 0.
-    pub whole: usize,
-    pub part: usize,
-}
-
 impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
+    /// A number and, as long as that is what is expected, the members behind it that are numbers, and those of the next
+    /// elements of an array: coordinates, measurements. Returns the place of a value at `p`, or nothing behind a value.
+    ///
+    /// # Safety
+    /// `p <= last`; the container at hand is an object.
+    #[inline(always)]
+    pub(super) unsafe fn figures(&mut self, p: &mut usize, mut place: Place, frames: &mut [Frame]) -> Result<Option<Place>, Stop> {
+        let text = self.text;
+        let mut at = *p;
+        let in_array = matches!(&*frames, [.., outer, _] if outer.close == b']');
+        let mut here = frames.last_mut().expect("a container is open");
+        // Whether the present element becomes the template of the next.
+        let mut learns = false;
+        // The number was passed.
+        let mut behind = false;
+        loop {
+            // SAFETY: the caller vouches for `I`. Past a number, past a token, and past a bracket with a comma and another
+            // behind it the position is at most `last`.
+            unsafe {
+                if !behind {
+                    self.figure(&mut at, place, here)?;
+                }
+                behind = false;
+                // The last keys of elements are read even if nobody wants them: to know how an element ends pays.
+                let enough = LEVEL == TRUSTED && here.left == 0;
+                if enough && !in_array {
+                    *p = at;
+                    return Ok(None);
+                }
+                let (from, closed) = (at, text.get(at) == Some(&b'}'));
+                if let Some(next) = self.expected(&mut at, here, false) {
+                    place = next;
+                    if learns {
+                        self.template.add(text, from, at, here.shape, place);
+                    }
+                } else if closed && self.another(frames, at + 1) {
+                    if learns {
+                        self.template.end();
+                    }
+                    here = frames.last_mut().expect("the next element");
+                    let (state, object) = (here.shape, object(self.version, here.node, true));
+                    let known = self.template.fits(object, state);
+                    let run = if known { self.run(at, frames) } else { None };
+                    here = frames.last_mut().expect("the next element");
+                    learns = !known;
+                    if let Some(run) = run {
+                        at = run.at;
+                        place = self.template.members()[run.member].place();
+                        behind = run.passed;
+                    } else {
+                        at += 3;
+                        place = self.first(&mut at, here)?;
+                        if learns {
+                            self.template.begin(object, state);
+                            self.template.add(text, from, at, here.shape, place);
+                        }
+                    }
+                } else if enough && text.get(at) == Some(&b',') {
+                    at = self.blanks(at + 1);
+                    here = frames.last_mut().expect("a container is open");
+                    place = self.member(from, &mut at, here, false)?;
+                } else {
+                    *p = at;
+                    return Ok(None);
+                }
+                // A minus, a digit, or what `figure` refuses.
+                if !behind && self.at(at).wrapping_sub(b'-') > b'9' - b'-' {
+                    *p = self.blanks(at);
+                    return Ok(Some(place));
+                }
+            }
+        }
+    }
+
+    /// A number; `p` moves behind it.
+    ///
+    /// # Safety
+    /// `p <= last`.
+    #[inline(always)]
+    pub(super) unsafe fn figure(&mut self, p: &mut usize, place: Place, here: &Frame) -> Result<(), Stop> {
+        let start = *p;
+        // SAFETY: the caller vouches for `I` and the position.
+        let form = unsafe {
+            match window(self.text, start) {
+                Some(bytes) => match form::<I>(bytes) {
+                    Some(form) => form,
+                    None => self.odd_number(start)?,
+                },
+                None => self.odd_number(start)?,
+            }
+        };
+        *p = start + form.len;
+        self.pass(place, here, start, form)
+    }
+
+    #[inline(always)]
+    fn pass(&mut self, place: Place, here: &Frame, start: usize, form: Form) -> Result<(), Stop> {
+        if place.flags & WANTED != 0 {
+            if self.sifts(place, here.trail, start, form) {
+                self.sifted += 1;
+            } else {
+                self.emit(place, here, Kind::Number, start, start + form.len, false)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a number makes no difference, see `walk_sieved`.
     #[inline(always)]
-    pub(super) fn sifts(&mut self, place: Place, trail: u32, start: usize, form: Form) -> bool {
+    fn sifts(&mut self, place: Place, trail: u32, start: usize, form: Form) -> bool {
         let Some(n) = self.sieves.of(place.node) else { return false };
-        let passed = &mut self.passed[n];
-        if passed.serial != self.started || passed.trail != trail {
-            (passed.serial, passed.trail, passed.fresh) = (self.started, trail, true);
-            // Field by field: a copy of the whole would wait for its parts.
-            passed.first.start = start as u32;
-            passed.first.len = form.len as u32;
-            passed.first.whole = form.whole as u32;
-            passed.first.part = form.part as u32;
-            passed.len = NO_LEN;
-            return false;
-        }
+        let passed = &self.passed[n];
+        let known = passed.ready == self.started && passed.trail == trail && self.tells(&passed.range, start, form);
         // So many values are refused whether or not they make a difference.
-        if self.out.leaves.len() + self.sifted >= self.max_leaves {
-            return false;
+        known && self.out.leaves.len() + self.sifted < self.max_leaves || self.passes(n, trail, start, form)
+    }
+
+    #[inline(always)]
+    fn tells(&self, heads: &Heads, start: usize, form: Form) -> bool {
+        match window(self.text, start) {
+            Some(bytes) => heads.hold(bytes, (bytes[0] == b'-') as u32 + form.whole, form.part),
+            None => false,
         }
-        let Some(bytes) = window(self.text, start) else { return false };
-        let alike = (head(bytes) ^ passed.head) & passed.mask == 0 && (passed.len == ANY_LEN || passed.len == form.len as u32);
-        alike || self.passes(n, start as u32, form.len as u32, form.whole as u32, form.part as u32)
     }
 
     /// The same for a number of which the first digits do not tell.
     #[inline(never)]
-    fn passes(&mut self, n: usize, start: u32, len: u32, whole: u32, part: u32) -> bool {
+    fn passes(&mut self, n: usize, trail: u32, start: usize, form: Form) -> bool {
+        if !(1..=7).contains(&form.whole) {
+            return false;
+        }
+        let number = Numeral { start: start as u32, form };
         let passed = &mut self.passed[n];
+        if passed.serial != self.started || passed.trail != trail {
+            (passed.serial, passed.trail, passed.fresh, passed.ready) = (self.started, trail, true, 0);
+            passed.first = number;
+            return false;
+        }
+        if self.out.leaves.len() + self.sifted >= self.max_leaves {
+            return false;
+        }
         if passed.fresh {
-            (passed.fresh, passed.last, passed.classes, passed.open) = (false, Near::default(), 0, None);
+            (passed.fresh, passed.classes, passed.open) = (false, 0, None);
+            if passed.version != self.sieves.version() {
+                (passed.version, passed.known) = (self.sieves.version(), Default::default());
+            }
             let first = passed.first;
             self.judges(n, first);
+            if self.passed[n].ready == self.started && self.tells(&self.passed[n].range, start, form) {
+                return true;
+            }
         }
-        self.judges(n, Numeral { start, len, whole, part })
+        self.judges(n, number)
     }
 
     fn judges(&mut self, n: usize, number: Numeral) -> bool {
-        let Some(bytes) = window(self.text, number.start as usize) else { return false };
-        let (negative, whole, part) = (bytes[0] == b'-', number.whole as usize, number.part as usize);
-        let near = glance(bytes, negative, whole, part);
+        let Some((class, heads)) = self.class(n, number) else { return false };
         let passed = &mut self.passed[n];
-        if passed.last.holds(near) {
-            return true;
-        }
-        let Some(class) = self.sieves.get(n).class(near) else { return false };
         let bit = 1u64 << class.number;
         let mut needless = passed.classes & bit != 0;
         // A number that is not comparable is in no range; up to 8 digits after the point and 7 before it are comparable.
-        let mut decided = needless || part <= 8 || !class.ranged;
-        if !decided {
-            needless = passed.open.is_some_and(|(open, other)| {
-                open == class.number && comparable(&self.text[other.start as usize..][..other.len as usize]).is_some()
-            });
-            decided = needless;
-            passed.open = Some((class.number, number));
-        }
-        if decided {
-            passed.classes |= bit;
-            passed.head = head(bytes);
-            if class.is_point() {
-                // The same text once more.
-                (passed.len, passed.mask) = if number.len <= 8 { (number.len, !0 >> (64 - 8 * number.len)) } else { (NO_LEN, 0) };
-                return needless;
+        if !needless && number.form.part > 8 && class.ranged {
+            let open = passed.open.replace((class.number, number)).filter(|(open, _)| *open == class.number);
+            needless = open.is_some_and(|(_, other)| comparable(&self.text[other.start as usize..][..other.form.len]).is_some());
+            if !needless {
+                return false;
             }
-            passed.last = class.bounds;
-            // Few digits that tell the class, or as many as there is room for: what begins with them is of the class, too.
-            let point = negative as usize + whole;
-            let most = part.min(7usize.saturating_sub(point));
-            let mask = |part: usize| !0u64 >> (64 - 8 * (point + 1 + part));
-            let tells = |part: &usize| class.bounds.holds(truncated(near, negative, *part));
-            let found = [most.min(2), most].into_iter().filter(|part| *part > 0).find(tells).map(mask);
-            (passed.len, passed.mask) = found.map_or((NO_LEN, 0), |mask| (ANY_LEN, mask));
         }
+        passed.classes |= bit;
+        (passed.ready, passed.range) = (self.started, heads);
         needless
     }
 
+    /// The class of a number, and of which others the first bytes tell that they are of it, too. Both are remembered.
+    fn class(&mut self, n: usize, number: Numeral) -> Option<(Class, Heads)> {
+        let form = number.form;
+        let known = self.passed[n].known.iter().find(|(_, heads)| self.tells(heads, number.start as usize, form));
+        if known.is_some() {
+            return known.copied();
+        }
+        let bytes = window(self.text, number.start as usize)?;
+        let negative = bytes[0] == b'-';
+        let near = glance(bytes, negative, form.whole as usize, form.part as usize);
+        let class = self.sieves.get(n).class(near)?;
+        let heads = Heads::new(class, bytes, form);
+        let known = &mut self.passed[n].known;
+        known.rotate_right(1);
+        known[0] = (class, heads);
+        Some((class, heads))
+    }
+
+    /// Any other number.
+    ///
     /// # Safety
-    /// `p <= last`.
-    #[inline(always)]
-    pub(super) unsafe fn number(&self, start: usize) -> Result<Form, Stop> {
-        let slow = || {
-            // SAFETY: passed on to the caller.
-            let end = unsafe { self.number_end(start) }?;
-            Ok(Form { len: end - start, whole: 0, part: 0 })
-        };
-        let Some(bytes) = window(self.text, start) else { return slow() };
-        // SAFETY: the caller vouches for `I`.
-        let digits = unsafe { I::digits(bytes) } as u64;
-        let sign = (bytes[0] == b'-') as usize;
-        let whole = (digits >> sign).trailing_ones() as usize;
-        let mut len = sign + whole;
-        if whole == 0 || whole > 1 && bytes[sign] == b'0' {
-            return Err(Stop::Refused);
-        }
-        let mut part = 0;
-        if len < 31 && bytes[len] == b'.' {
-            part = (digits >> (len + 1)).trailing_ones() as usize;
-            if part == 0 {
-                return Err(Stop::Refused);
-            }
-            len += 1 + part;
-        }
-        // An exponent, or longer than the eye reaches.
-        if len >= 31 || bytes[len] | 0x20 == b'e' {
-            return slow();
-        }
-        Ok(Form { len, whole: if whole <= 7 { whole } else { 0 }, part })
+    /// `start <= last`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn odd_number(&self, start: usize) -> Result<Form, Stop> {
+        // SAFETY: passed on to the caller.
+        let end = unsafe { self.number_end(start) }?;
+        Ok(Form { len: end - start, whole: 0, part: 0 })
     }
 
     /// # Safety
@@ -176,8 +264,26 @@ fn window(text: &[u8], at: usize) -> Option<&[u8; 32]> {
     text.get(at..at + 32)?.first_chunk()
 }
 
-/// The first eight of them.
+/// The form of the number at the beginning of the bytes, unless it needs a closer look or is none.
+///
+/// # Safety
+/// The processor must have the instruction set `I`.
 #[inline(always)]
-fn head(bytes: &[u8; 32]) -> u64 {
-    u64::from_le_bytes(*bytes.first_chunk().expect("thirty-two bytes"))
+pub(super) unsafe fn form<I: Isa + ?Sized>(bytes: &[u8; 32]) -> Option<Form> {
+    let sign = (bytes[0] == b'-') as u32;
+    // SAFETY: passed on to the caller.
+    let others = unsafe { !I::digits(bytes) } & !sign;
+    // The first two bytes that are no digits: the point and what ends the number, or only that.
+    let (point, second) = (others.trailing_zeros(), (others & others.wrapping_sub(1)).trailing_zeros());
+    let whole = point - sign;
+    let (mut len, mut part, mut odd) = (point, 0, whole == 0);
+    if bytes[point as usize & 31] == b'.' {
+        len = second;
+        part = len - point - 1;
+        odd |= part == 0;
+    }
+    odd |= bytes[sign as usize] == b'0' && whole > 1;
+    // An exponent, or longer than the eye reaches.
+    odd |= len > 31 || bytes[len as usize & 31] | 0x20 == b'e';
+    if odd { None } else { Some(Form { len: len as usize, whole, part }) }
 }

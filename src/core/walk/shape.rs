@@ -5,12 +5,15 @@
 //! Only ever a guess: a token is compared in full, so that a wrong one costs time and nothing else. What it leads to
 //! depends on its text, on the object's node and on the trie alone, and all of them are compared.
 
+use super::blocks::Isa;
 use super::state::{NOWHERE, Place};
 use crate::path::PathId;
 
 /// Bytes of a token that can be remembered.
 pub(super) const TOKEN: usize = 32;
 const SLOTS: usize = 1024;
+/// Slots of a state: the token met last and the one before it, or that of another state.
+const WAYS: usize = 2;
 
 /// A token and what follows from it.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,7 @@ pub(super) struct Slot {
 /// The memory; states choose slots, and may share one.
 #[derive(Clone, Debug)]
 pub(super) struct Shapes {
-    slots: Box<[Slot; SLOTS]>,
+    slots: Box<[[Slot; WAYS]; SLOTS / WAYS]>,
 }
 
 /// Counts nowhere.
@@ -41,15 +44,29 @@ const UNUSED: Slot = Slot { token: [0; TOKEN], mask: 0, len: 0, next: 0, object:
 
 impl Default for Shapes {
     fn default() -> Self {
-        Self { slots: vec![UNUSED; SLOTS].into_boxed_slice().try_into().expect("as many as asked for") }
+        Self { slots: vec![[UNUSED; WAYS]; SLOTS / WAYS].into_boxed_slice().try_into().expect("as many as asked for") }
     }
 }
 
 impl Shapes {
-    /// What was met last in this state.
+    /// The token at the beginning of the bytes, if it is one of those that were met last in this state.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set `I`.
     #[inline(always)]
-    pub fn expected(&self, state: u32) -> &Slot {
-        &self.slots[state as usize % SLOTS]
+    pub unsafe fn expected<I: Isa>(&self, state: u32, bytes: &[u8; TOKEN], object: u64) -> Option<&Slot> {
+        let [slot, other] = &self.slots[state as usize % (SLOTS / WAYS)];
+        // No closure: it would not be compiled for the instruction set.
+        // SAFETY: passed on to the caller.
+        unsafe {
+            if slot.object == object && I::same(bytes, &slot.token, slot.mask) {
+                Some(slot)
+            } else if other.object == object && I::same(bytes, &other.token, other.mask) {
+                Some(other)
+            } else {
+                None
+            }
+        }
     }
 
     /// Remembers a token. Returns the state after it, which is the same whenever the token is.
@@ -64,7 +81,9 @@ impl Shapes {
                 sum = mix(sum, u64::from_le_bytes(*word) & (!0 >> (64 - 8 * kept)));
             }
         }
-        self.slots[state as usize % SLOTS] = Slot { token: *token, mask, len: len as u32, next: sum, object, place };
+        let slots = &mut self.slots[state as usize % (SLOTS / WAYS)];
+        slots.rotate_right(1);
+        slots[0] = Slot { token: *token, mask, len: len as u32, next: sum, object, place };
         sum
     }
 }

@@ -1,20 +1,22 @@
 //! What a walk needs besides its result: bitmaps, the stack of open containers, and the table that finds duplicate
 //! keys. Reused from event to event, so that a walk allocates nothing once it is warm.
 
-use super::blocks::Block;
+use super::blocks::Blocks;
+use super::elements::Template;
 use super::shape::Shapes;
 use crate::path::PathId;
-use crate::value::sieve::Near;
+use crate::value::sieve::{Class, Form, Heads};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 /// Working memory of [`super::walk`]; one per thread, usable with any trie.
 #[derive(Clone, Debug, Default)]
 pub struct WalkState {
-    pub(super) blocks: Vec<Block>,
+    pub(super) blocks: Blocks,
     pub(super) frames: Vec<Frame>,
     pub(super) keys: Keys,
     pub(super) shapes: Shapes,
+    pub(super) template: Template,
     /// An unescaped key.
     pub(super) key: Vec<u8>,
     /// By sieve: what it has let through.
@@ -23,37 +25,32 @@ pub struct WalkState {
     pub(super) sifted: usize,
 }
 
-/// A number in the text and its form, see `cursor`.
+/// A number in the text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Numeral {
     pub start: u32,
-    pub len: u32,
-    /// Digits before the point, at most 7, and after it.
-    pub whole: u32,
-    pub part: u32,
+    pub form: Form,
 }
 
-pub(super) const ANY_LEN: u32 = u32::MAX;
-pub(super) const NO_LEN: u32 = 0;
-
-/// What a sieve has let through in the event `serial` and the trail `trail`.
+/// What a sieve has let through in the event `serial` and the trail `trail`, and what it knows of classes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Passed {
     pub serial: u64,
     pub trail: u32,
+    /// `serial`, if no further number that `range` holds makes a difference.
+    pub ready: u64,
+    pub range: Heads,
     /// A bit for every class of which no further number makes a difference.
     pub classes: u64,
-    /// Numbers between these are of such a class, the one met last.
-    pub last: Near,
-    /// Numbers that begin with these bytes, too, under this mask, if they are of this length, or of any, or none is.
-    pub head: u64,
-    pub mask: u64,
-    pub len: u32,
     /// The first number. Nobody has looked at it while it is `fresh`: mostly it stays alone.
     pub first: Numeral,
     pub fresh: bool,
     /// The class of the last number that makes the others needless if it is comparable, and where it stands.
     pub open: Option<(u32, Numeral)>,
+    /// Remembered from event to event: classes and their numbers' first bytes, those met last.
+    pub known: [(Class, Heads); 4],
+    /// Of the sieves that they belong to (see `Sieves::version`).
+    pub version: u64,
 }
 
 /// An open object or array.

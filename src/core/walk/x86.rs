@@ -1,6 +1,9 @@
 //! Stage 1 with the vector instructions of x86-64: AVX2 or AVX-512, and PCLMULQDQ.
 
-use super::blocks::{Isa, Masks};
+use super::blocks::{self, Blocks, Isa, Masks};
+use super::dotted;
+use super::elements::{self, Member, Run};
+use crate::path::ByteSet;
 use std::arch::x86_64::*;
 
 /// Two registers of 32 bytes.
@@ -58,6 +61,50 @@ impl Isa for Avx2 {
             _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(value, _mm256_set1_epi8(9)), value)) as u32
         }
     }
+
+    #[inline(always)]
+    unsafe fn dots(bytes: &[u8; 64], before: &[u8; 64], any: bool) -> u64 {
+        let (([low, high], []), ([low_before, high_before], [])) = (bytes.as_chunks::<32>(), before.as_chunks::<32>()) else {
+            unreachable!("twice thirty-two bytes")
+        };
+        // SAFETY: passed on to the caller.
+        unsafe { dots(low, low_before, any) as u64 | (dots(high, high_before, any) as u64) << 32 }
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn fill(text: &[u8], blocks: &mut Blocks, until: usize) {
+        // SAFETY: passed on to the caller.
+        unsafe { blocks::fill::<Self>(text, blocks, until) }
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn replay(text: &[u8], at: usize, members: &[Member], most: usize) -> Option<Run> {
+        // SAFETY: passed on to the caller.
+        unsafe { elements::replay::<Self>(text, at, members, most) }
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn dotted(text: &[u8], from: usize, before: &ByteSet) -> Option<usize> {
+        // SAFETY: passed on to the caller.
+        unsafe { dotted::dotted::<Self>(text, from, before) }
+    }
+}
+
+/// Half of `Isa::dots`; no closure, which would not be compiled for the instruction set.
+///
+/// # Safety
+/// The processor must have AVX2.
+#[inline(always)]
+unsafe fn dots(bytes: &[u8; 32], before: &[u8; 32], any: bool) -> u32 {
+    // SAFETY: the caller vouches for AVX2; both loads take 32 bytes.
+    unsafe {
+        let (value, before) = (_mm256_loadu_si256(bytes.as_ptr().cast()), _mm256_loadu_si256(before.as_ptr().cast()));
+        let digit = _mm256_sub_epi8(before, _mm256_set1_epi8(b'0' as i8));
+        let behind = _mm256_cmpeq_epi8(_mm256_min_epu8(digit, _mm256_set1_epi8(9)), digit);
+        let dot = _mm256_cmpeq_epi8(value, _mm256_set1_epi8(b'.' as i8));
+        let dot = if any { dot } else { _mm256_andnot_si256(behind, dot) };
+        _mm256_movemask_epi8(_mm256_or_si256(dot, _mm256_cmpeq_epi8(value, _mm256_set1_epi8(b'\\' as i8)))) as u32
+    }
 }
 
 /// One register of 64 bytes; comparisons answer with a mask at once.
@@ -106,6 +153,45 @@ impl Isa for Avx512 {
             let value = _mm256_sub_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), _mm256_set1_epi8(b'0' as i8));
             _mm256_cmplt_epu8_mask(value, _mm256_set1_epi8(10))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn digits_of_64(bytes: &[u8; 64]) -> u64 {
+        // SAFETY: the caller vouches for AVX-512F and BW; the load takes 64 bytes.
+        unsafe {
+            let value = _mm512_sub_epi8(_mm512_loadu_si512(bytes.as_ptr().cast()), _mm512_set1_epi8(b'0' as i8));
+            _mm512_cmplt_epu8_mask(value, _mm512_set1_epi8(10))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dots(bytes: &[u8; 64], before: &[u8; 64], any: bool) -> u64 {
+        // SAFETY: the caller vouches for AVX-512F and BW; the loads take 64 bytes.
+        unsafe {
+            let (value, before) = (_mm512_loadu_si512(bytes.as_ptr().cast()), _mm512_loadu_si512(before.as_ptr().cast()));
+            let dot = _mm512_cmpeq_epi8_mask(value, _mm512_set1_epi8(b'.' as i8));
+            let digit = _mm512_sub_epi8(before, _mm512_set1_epi8(b'0' as i8));
+            let dot = if any { dot } else { _mm512_mask_cmpge_epu8_mask(dot, digit, _mm512_set1_epi8(10)) };
+            dot | _mm512_cmpeq_epi8_mask(value, _mm512_set1_epi8(b'\\' as i8))
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn fill(text: &[u8], blocks: &mut Blocks, until: usize) {
+        // SAFETY: passed on to the caller.
+        unsafe { blocks::fill::<Self>(text, blocks, until) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn replay(text: &[u8], at: usize, members: &[Member], most: usize) -> Option<Run> {
+        // SAFETY: passed on to the caller.
+        unsafe { elements::replay::<Self>(text, at, members, most) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn dotted(text: &[u8], from: usize, before: &ByteSet) -> Option<usize> {
+        // SAFETY: passed on to the caller.
+        unsafe { dotted::dotted::<Self>(text, from, before) }
     }
 }
 
