@@ -23,6 +23,17 @@ def _bound(bucket: int) -> float:
     return ((1 << octave) * (1 + (part + 1) / _SUB) - 1) / 1e6
 
 
+def _bucket(micros: int) -> int:
+    """Where a duration is counted, of so many microseconds and one."""
+    octave = micros.bit_length() - 1
+    return min(octave * _SUB + ((micros << 3 >> octave) & 7), _BUCKETS - 1)
+
+
+_KNOWN = 1 << 15
+_SHORT = b"\0" + bytes(map(_bucket, range(1, _KNOWN)))
+"""The same to be looked up; ten octaves further the same again."""
+
+
 class Histogram:
     """Counts durations in buckets that grow by at most an eighth, from 1 µs to three days; counts are exact.
 
@@ -48,12 +59,14 @@ class Histogram:
             self.longest_s = seconds
         elif seconds < 0.0:
             seconds = 0.0
-        micros = int(seconds * 1e6) + 1
-        octave = micros.bit_length() - 1
-        bucket = octave * _SUB + ((micros << 3 >> octave) & 7)
-        if bucket >= _BUCKETS:
-            bucket = _BUCKETS - 1
         self.sum_s += seconds * count
+        micros = int(seconds * 1e6) + 1
+        if micros < _KNOWN:
+            bucket = _SHORT[micros]
+        elif micros < _KNOWN << 10:
+            bucket = _SHORT[micros >> 10] + 10 * _SUB
+        else:
+            bucket = _bucket(micros)
         try:
             self.counts[bucket] += count
         except IndexError:

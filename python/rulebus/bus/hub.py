@@ -90,6 +90,7 @@ class Hub:
             )
         self.clock: Clock = SystemClock() if clock is None else clock
         self.store: Store = MemoryStore() if store is None else store
+        self._memory = self.store if type(self.store) is MemoryStore else None
         self.limits = BusLimits() if limits is None else limits
         self.account = account
         self.region = region
@@ -216,6 +217,10 @@ class Hub:
         if entries.__class__ is not list:
             entries = _entry_list(entries)
         rules = self.book.find_bus(home) or self.book.bus(home)
+        if self._memory is not None and len(entries) == 1:
+            result = self.publisher.put_one(entries[0], rules, self._memory)
+            if result is not None:
+                return result
         draft = self.publisher.draft(entries, rules)
         if not draft.groups:
             draft.generation = self.book.generation

@@ -7,6 +7,9 @@ user (a transform, `order_by`); whatever it took from a queue is in a job, back 
 from __future__ import annotations
 
 from array import array
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from rulebus.delivery import outcome as outcomes
 from rulebus.delivery.door import Door
@@ -16,7 +19,10 @@ from rulebus.event import AcceptedEvent
 from rulebus.targets.protocol import Delivery, Origin, Target
 from rulebus.transform.protocol import Transform, TransformError
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "Ended"]
+
+Ended: TypeAlias = Sequence[tuple[Job, float, float]]
+"""Calls whose deliveries were all taken, each with when it ended: on the monotonic clock, on the wall clock."""
 
 _PAUSE_S = 1.0
 """How long a subscription waits after something but its target failed."""
@@ -325,6 +331,74 @@ class Calls(Door):
         if self._room.open or self._idle.open:
             self._changed()
         return more
+
+    def turn(self, ended: Ended, ready: deque[SubscriptionState], most: int, is_async: bool) -> list[Job]:
+        """Ends calls that were taken as a whole and takes the next ones, all with the lock held once. For drivers, which
+        have a queue of what was offered (`ready`): a subscription with more to do goes to its end.
+
+        Takes of at most `most` at its front, and no further than the first whose next call takes more than a look into its
+        queue: that one is for `take`. What keeps a thread for long is taken alone. Each job's `started` and `started_at`
+        are the driver's to set. Must be given only jobs that `turn` gave.
+        """
+        found: list[Job] = []
+        more: list[SubscriptionState] = []
+        mono = 0.0
+        with self._lock:
+            for job, mono, wall in ended:
+                if not job.over:
+                    job.over = True
+                    self._settler.settle(job, None, mono, wall)
+                    state = job.state
+                    if self._look(state, mono):
+                        ready.append(state)
+            while most:
+                try:
+                    state = ready.popleft()
+                except IndexError:
+                    break
+                queue = state.queue
+                if (
+                    not queue
+                    or not state.simple
+                    or state.is_async is not is_async
+                    or state.calls >= state.concurrency
+                    or state.ready
+                    or state.retries
+                    or state.staging
+                    or state.paused_until
+                    or state.closing is not None
+                    or (state.slow and found and not is_async)
+                ):
+                    ready.appendleft(state)
+                    break
+                most -= 1
+                origin = state.origin
+                if state.batch_size == 1 or len(queue) == 1:
+                    count = 1
+                    event = queue.popleft()
+                    deliveries = [Delivery(event, event.body, origin)]
+                    ages = [(event.accepted_at, 1)]
+                else:
+                    count = min(len(queue), state.batch_size)
+                    events = [queue.popleft() for _ in range(count)]
+                    deliveries = [Delivery(event, event.body, origin) for event in events]
+                    ages = _runs(events)
+                found.append(Job(state, state.target, deliveries, None, ages, 0.0, 0.0, None))
+                state.left += count
+                if self._durable:
+                    self._resident -= count
+                state.calls += 1
+                state.in_flight += count
+                state.offered = False
+                if state.calls < state.concurrency and self._look(state, mono or self._monotonic()):
+                    more.append(state)
+                if state.slow and not is_async:
+                    break
+        if more:
+            self._offer(more)
+        if ended and (self._ledger.waiting or self._room.open or self._idle.open):
+            self._after([])
+        return found
 
     def _more_letters(self, state: SubscriptionState) -> None:
         """Reads on in the store when a carrier of letters has few left and there were too many before."""

@@ -95,7 +95,7 @@ class Dispatcher(Calls):
         waiting = [recovered(retry, mono, wall, state) for retry in retries]
         if state.key_of is not None:
             state.recovered.extend(waiting)  # Their keys must be known first.
-            state.plain = False
+            state.plain = state.simple = False
         else:
             for one in waiting:
                 state.arrange(one)

@@ -107,6 +107,36 @@ class Door(Core):
         if offers:
             self._offer(offers)
 
+    def admit(
+        self, event: AcceptedEvent, states: Sequence[SubscriptionState], still: Callable[[], bool]
+    ) -> bool:
+        """`reserve` and `accept` of one event in one step, where no store stands between them; `still` is asked under the
+        lock when the event has its places. False: a queue is full or it is no longer so, and then nothing was done."""
+        woken: list[SubscriptionState] = []
+        with self._lock:
+            for state in states:
+                if state.pending >= state.max_pending:
+                    return False
+            for state in states:
+                state.pending += 1
+            if not still():
+                for state in states:
+                    state.pending -= 1
+                return False
+            self._settler.pending += len(states)
+            for state in states:
+                state.append(event)
+                if state.quiet:
+                    state.quiet = False
+                    woken.append(state)
+            if not woken:
+                return True
+            mono = self._monotonic()
+            offers = [state for state in woken if self._look(state, mono)]
+        if offers:
+            self._offer(offers)
+        return True
+
     def when_room(
         self, states: Iterable[SubscriptionState], callback: Callable[[], None]
     ) -> Callable[[], None]:

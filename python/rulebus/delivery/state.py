@@ -154,6 +154,7 @@ class SubscriptionState:
         "retried",
         "retries",
         "retry",
+        "simple",
         "slow",
         "staging",
         "subscription",
@@ -255,6 +256,7 @@ class SubscriptionState:
             and not self.busy
             and not self.recovered
         )
+        self.simple = self.plain and transform is None and self.letter_of is None
         if subscription.deduplicate_s <= 0:
             self.window = None
         elif self.window is None:
