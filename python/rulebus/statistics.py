@@ -7,7 +7,7 @@ Relies on nothing. Every delivery is counted, none is sampled. INVARIANT, for ea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 __all__ = ["BusStatistics", "Histogram", "Latency", "TargetStatistics"]
@@ -107,6 +107,15 @@ class Latency:
         """Upper bound in seconds and count of each bucket that has any, rising."""
         return [(_bound(bucket), count) for bucket, count in enumerate(self.counts) if count]
 
+    def __str__(self) -> str:
+        if not self.count:
+            return "none"
+        middle, most = self.quantile_s(0.5), self.quantile_s(0.99)
+        return (
+            f"{self.count:,}: median {_duration(middle)}, 99 % within {_duration(most)}, "
+            f"longest {_duration(self.longest_s)}"
+        )
+
     def __add__(self, other: Latency) -> Latency:
         if not other.count:
             return self
@@ -164,6 +173,9 @@ class TargetStatistics:
     success: Latency = _NO_LATENCY
     """From accepting to success."""
 
+    def __str__(self) -> str:
+        return _table([self])
+
     def __add__(self, other: TargetStatistics) -> TargetStatistics:
         """The sum of two; names that differ become empty."""
         return total((self, other))
@@ -196,10 +208,86 @@ class BusStatistics:
     removed: TargetStatistics = TargetStatistics()
     """The sum over targets that were removed and have nothing pending any more."""
 
+    def __str__(self) -> str:
+        """A line for the bus, then a table of its targets.
+
+        >>> target = TargetStatistics(bus="shop", rule="big", target="billing", created=3, successes=2, in_flight=1)
+        >>> print(BusStatistics(bus="shop", events=3, matched=3, targets=(target,)))
+        bus shop: 3 events, 3 matches, 0 unmatched, 0 refused, 0 dropped
+        rule/target  created  successes  pending  in flight  failures  retries  dead letters  median  99 %
+        big/billing        3          2        0          1         0        0             0       -     -
+        """
+        head = (
+            f"bus {self.bus}: {self.events:,} events, {self.matched:,} matches, {self.unmatched:,} unmatched, "
+            f"{self.refused:,} refused, {self.dropped:,} dropped"
+        )
+        rows = list(self.targets[:_SHOWN])
+        if self.removed != TargetStatistics(bus=self.removed.bus):
+            rows.append(replace(self.removed, rule="(removed)", target=""))
+        if len(rows) > 1:
+            rows.append(replace(self.total, rule="(total)", target=""))
+        more = len(self.targets) - _SHOWN
+        note = f"\n{more:,} more targets are not shown: .targets has them all" if more > 0 else ""
+        return f"{head}\n{_table(rows)}{note}" if rows else head
+
     @property
     def total(self) -> TargetStatistics:
         """The sum over all targets, removed ones too."""
         return total((*self.targets, self.removed))
+
+
+def _table(rows: Iterable[TargetStatistics]) -> str:
+    """Targets as lines: what names them to the left, numbers to the right."""
+    cells = [_COLUMNS]
+    for one in rows:
+        name = "/".join(part for part in (one.rule, one.target) if part) or "(total)"
+        counts = (
+            one.created,
+            one.successes,
+            one.pending,
+            one.in_flight,
+            one.failures,
+            one.retries,
+            one.dead_letters,
+        )
+        times = [
+            _duration(one.success.quantile_s(share)) if one.success.count else "-" for share in (0.5, 0.99)
+        ]
+        cells.append((name, *(f"{count:,}" for count in counts), *times))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for name, *numbers in cells:
+        fitted = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True))
+        lines.append("  ".join((name.ljust(widths[0]), *fitted)))
+    return "\n".join(lines)
+
+
+_COLUMNS: tuple[str, ...] = (
+    "rule/target",
+    "created",
+    "successes",
+    "pending",
+    "in flight",
+    "failures",
+    "retries",
+    "dead letters",
+    "median",
+    "99 %",
+)
+_SHOWN = 100
+"""Targets in the text of a bus's statistics."""
+
+
+def _duration(seconds: float) -> str:
+    """A duration for people.
+
+    >>> _duration(0.00005), _duration(0.0123), _duration(4.56), _duration(7200)
+    ('50 us', '12.3 ms', '4.56 s', '7,200 s')
+    """
+    for unit, size in (("us", 1e-6), ("ms", 1e-3)):
+        if seconds < size * 999.5:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
 
 
 def total(targets: Iterable[TargetStatistics]) -> TargetStatistics:

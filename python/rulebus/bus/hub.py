@@ -210,7 +210,7 @@ class Hub:
 
     # Publishing.
 
-    def put(self, entries: Iterable[Mapping[str, Any]], home: str) -> PutResult | Steps[PutResult]:
+    def put(self, entries: Iterable[Mapping[str, Any]] | None, home: str) -> PutResult | Steps[PutResult]:
         """Puts entries on a bus: the result, or the work that is left to do where something has to be waited for."""
         if self.is_draining or self._pid != os.getpid():
             self.check_open()

@@ -56,8 +56,12 @@ class LoopDriver:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._ready: deque[SubscriptionState] = deque()
-        self._taken: deque[Job] = deque()  # Calls that were taken and not begun, for the next task that is free.
-        self._ended: list[tuple[Job, float, float]] = []  # Calls that ended and are not settled: see `Dispatcher.turn`.
+        self._taken: deque[Job] = (
+            deque()
+        )  # Calls that were taken and not begun, for the next task that is free.
+        self._ended: list[
+            tuple[Job, float, float]
+        ] = []  # Calls that ended and are not settled: see `Dispatcher.turn`.
         self._context = copy_context()  # What handlers see of the world in which the bus was begun.
         self._context.run(mark_task)
         system = type(clock) is SystemClock

@@ -15,9 +15,7 @@ __all__ = ["go_on"]
 
 
 @coroutine
-def go_on(
-    work: CoroutineType[Any, Any, Any], context: Context, waits_for: Any
-) -> Generator[Any, Any, Any]:
+def go_on(work: CoroutineType[Any, Any, Any], context: Context, waits_for: Any) -> Generator[Any, Any, Any]:
     """Awaits the rest of a coroutine whose first step, made with ``context.run(work.send, None)``, gave `waits_for`.
 
     >>> import asyncio, contextvars

@@ -67,7 +67,9 @@ class ThreadDriver:
         self._most = max_workers
         self._name = name
         self._ready: deque[SubscriptionState] = deque()
-        self._taken: deque[Job] = deque()  # Calls that were taken and not begun, for the next worker that is free.
+        self._taken: deque[Job] = (
+            deque()
+        )  # Calls that were taken and not begun, for the next worker that is free.
         self._over: deque[tuple[Job, float, float]] = deque()  # Calls not settled yet: see `Dispatcher.turn`.
         system = type(clock) is SystemClock
         self._monotonic = time.monotonic if system else clock.monotonic
@@ -109,7 +111,6 @@ class ThreadDriver:
         """Threads there are, those that are stuck included."""
         return len(self._workers)
 
-    @property
     def waiting(self) -> bool:
         """Whether work waits for a worker."""
         return bool(self._ready or self._taken or self._over)
@@ -120,7 +121,7 @@ class ThreadDriver:
             return
         now = time.monotonic()
         with self._lock:
-            if self._stopping or not self.waiting:
+            if self._stopping or not self.waiting():
                 return
             counted, moving = 0, False
             for worker in self._workers:
@@ -165,20 +166,19 @@ class ThreadDriver:
             self._ended.notify_all()
         job, worker.job = worker.job, None
         if job is not None:  # The thread was ended from outside in the midst of a call.
-            if self._dispatcher.finish(job, RuntimeError("the worker thread of this call was ended")):
-                self._ready.append(job.state)
-        if self.waiting:
+            self._finish(job, RuntimeError("the worker thread of this call was ended"))
+        if self.waiting():
             self._time.watch()
 
     def _more(self, worker: _Worker) -> bool:
         """Waits until there is something to do; False: the worker may leave."""
         while not self._stopping:
-            if self.waiting:
+            if self.waiting():
                 return True
             with self._lock:
                 # After this, whoever offers finds this worker; before it, what was offered is found here.
                 self._idle.append(worker)
-            if self.waiting or self._stopping:
+            if self.waiting() or self._stopping:
                 with self._lock:
                     if worker in self._idle:
                         self._idle.remove(worker)
@@ -235,7 +235,7 @@ class ThreadDriver:
         """Makes a call; what came of it."""
         worker.began = now
         worker.job = job
-        if job.state.slow and self.waiting and not self._wake_one():
+        if job.state.slow and self.waiting() and not self._wake_one():
             self._time.watch()
         outcome: object
         try:
@@ -278,7 +278,7 @@ class ThreadDriver:
                 if worker.job is job:
                     worker.written_off = True
                     self._ended.notify_all()
-        if self.waiting:
+        if self.waiting():
             self._time.watch()
 
     # The end.
@@ -386,14 +386,14 @@ class _Timekeeper:
             driver.grow(now - self._since, share > _SATURATED)
 
     def _still_waiting(self) -> bool:
-        if not self._driver.waiting and self._lingers:
+        if not self._driver.waiting() and self._lingers:
             # Where work comes and goes all the time, it is not worth a wake-up each time.
             self._lingers = False
             self._since = time.monotonic()
             return False
         self._watching = False
         # In this order: an offer that comes between saw that somebody watches, and is seen here.
-        if not self._driver.waiting:
+        if not self._driver.waiting():
             return False
         self._watching = self._lingers = True
         return True
