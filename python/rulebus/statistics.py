@@ -29,9 +29,12 @@ def _bucket(micros: int) -> int:
     return min(octave * _SUB + ((micros << 3 >> octave) & 7), _BUCKETS - 1)
 
 
-_KNOWN = 1 << 15
+_KNOWN_BITS = 11
+_KNOWN = 1 << _KNOWN_BITS
 _SHORT = b"\0" + bytes(map(_bucket, range(1, _KNOWN)))
-"""The same to be looked up; ten octaves further the same again."""
+"""The same to be looked up. Some octaves further the same again."""
+_SHIFT = _KNOWN_BITS - 3
+"""By so many octaves, of which the last three bits are left that count."""
 
 
 class Histogram:
@@ -63,8 +66,10 @@ class Histogram:
         micros = int(seconds * 1e6) + 1
         if micros < _KNOWN:
             bucket = _SHORT[micros]
-        elif micros < _KNOWN << 10:
-            bucket = _SHORT[micros >> 10] + 10 * _SUB
+        elif micros < _KNOWN << _SHIFT:
+            bucket = _SHORT[micros >> _SHIFT] + _SHIFT * _SUB
+        elif micros < _KNOWN << 2 * _SHIFT:
+            bucket = _SHORT[micros >> 2 * _SHIFT] + 2 * _SHIFT * _SUB
         else:
             bucket = _bucket(micros)
         try:

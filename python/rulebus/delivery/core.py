@@ -184,7 +184,7 @@ class Core:
             if state.offered or state.staging or state.calls >= state.concurrency:
                 state.quiet = False
                 return False
-            more = bool(state.queue) or (self._durable and bool(state.tail))
+            more = bool(state.queue) or state.tail.length > 0
             state.offered = more
             state.quiet = not more
             if not more and state.letter_of is not None:
