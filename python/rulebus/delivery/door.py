@@ -81,7 +81,11 @@ class Door(Core):
                 for event, states in batch:
                     for state in states:
                         queued = len(state.queue)
-                        if state.tail.length or queued >= _WINDOW or (resident >= _RESIDENT and queued >= _LEAST):
+                        if (
+                            state.tail.length
+                            or queued >= _WINDOW
+                            or (resident >= _RESIDENT and queued >= _LEAST)
+                        ):
                             state.tail.append(event.seq)
                         else:
                             state.append(event)

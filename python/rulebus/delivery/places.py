@@ -23,7 +23,7 @@ class Places:
     ([1, 2], 2)
     """
 
-    __slots__ = ("_chunks", "length", "_start")
+    __slots__ = ("_chunks", "_start", "length")
 
     def __init__(self, places: Iterable[int] = ()) -> None:
         self._chunks: deque[array[int]] = deque()
