@@ -295,6 +295,18 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
 
 
+def _merged(found: list[Latency]) -> Latency:
+    """The sum of many, at once: buckets one by one would be summed as often."""
+    if not found:
+        return _NO_LATENCY
+    return Latency(
+        sum(one.count for one in found),
+        sum(one.sum_s for one in found),
+        max(one.longest_s for one in found),
+        tuple(map(sum, zip(*(one.counts for one in found), strict=True))),
+    )
+
+
 def total(targets: Iterable[TargetStatistics]) -> TargetStatistics:
     """The sum of the statistics of targets; names in which they differ become empty."""
     found = list(targets)
@@ -307,6 +319,8 @@ def total(targets: Iterable[TargetStatistics]) -> TargetStatistics:
             summed[name] = values[0] if len(set(values)) == 1 else ""
         elif name == "oldest_pending_s":
             summed[name] = max(values)
+        elif name in {"first_attempt", "success"}:
+            summed[name] = _merged([value for value in values if value.count])
         else:
             summed[name] = sum(values[1:], values[0])
     return TargetStatistics(**summed)

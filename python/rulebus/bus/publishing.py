@@ -385,6 +385,9 @@ def _together(routes: list[Route]) -> tuple[tuple[SubscriptionState, ...], tuple
     """The subscriptions of all these routes, and their numbers."""
     if len(routes) == 1:
         return routes[0].states, routes[0].numbers
+    if len(routes) == 2:
+        one, other = routes
+        return one.states + other.states, one.numbers + other.numbers
     states: tuple[SubscriptionState, ...] = ()
     numbers: tuple[int, ...] = ()
     for route in routes:

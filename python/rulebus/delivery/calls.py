@@ -19,7 +19,15 @@ from rulebus.event import AcceptedEvent
 from rulebus.targets.protocol import Delivery, Origin, Target
 from rulebus.transform.protocol import Transform, TransformError
 
-__all__ = ["Calls", "Ended"]
+__all__ = ["ELSEWHERE", "Calls", "Elsewhere", "Ended"]
+
+
+class Elsewhere:
+    """The type of `ELSEWHERE`."""
+
+
+ELSEWHERE = Elsewhere()
+"""The next call cannot be taken without waiting."""
 
 Ended: TypeAlias = Sequence[tuple[Job, float, float]]
 """Calls whose deliveries were all taken, each with when it ended: on the monotonic clock, on the wall clock."""
@@ -33,17 +41,22 @@ _DISCARD = 500
 class Calls(Door):
     """What drivers call."""
 
-    def wants_store(self, state: SubscriptionState) -> bool:
-        """Whether `take` would read the store first: a loop gives it to a thread then."""
-        if not self._durable:
-            return False
-        with self._lock:
-            return not state.staging and self._stager.reads_store(state)
-
     def take(self, state: SubscriptionState, is_async: bool | None = None) -> Job | None:
         """The next call for a subscription that was offered, or None. May read the store and call the subscription's
         transform and `order_by`. Call ``job.target.deliver(job.deliveries)``, then `finish`. A driver says what kind
         of targets it calls: the target may have been exchanged since the offer."""
+        job = self._take(state, is_async, True)
+        assert not isinstance(job, Elsewhere)
+        return job
+
+    def take_here(self, state: SubscriptionState) -> Job | Elsewhere | None:
+        """The same for a loop, which must not wait: `ELSEWHERE` where the store has to be read, and then `take` is for a
+        thread."""
+        return self._take(state, True, False)
+
+    def _take(
+        self, state: SubscriptionState, is_async: bool | None, may_read: bool
+    ) -> Job | Elsewhere | None:
         while True:
             mono = self._monotonic()
             items: list[Waiting | AcceptedEvent] = []
@@ -54,6 +67,7 @@ class Calls(Door):
                     break
                 # What it calls and what is made for it belong together: both may be exchanged once the lock is let go.
                 target, transform, origin = state.target, state.transform, state.origin
+                timeout_s = state.timeout_s
                 state.offered = False
                 if state.calls >= state.concurrency or state.staging or mono < state.paused_until:
                     self._look(state, mono)
@@ -75,6 +89,9 @@ class Calls(Door):
                 else:
                     limit = self._limit(state, mono)
                     state.ripen(mono)
+                    if not may_read and self._durable and self._stager.reads_store(state, limit):
+                        state.offered = True
+                        return ELSEWHERE
                     if limit and self._stager.wanted(state, limit):
                         stage = state.staging = True
                     else:
@@ -94,7 +111,7 @@ class Calls(Door):
             if more:
                 self._offer([state])
             if events is None:
-                job = self._mixed(state, items, mono, target, transform, origin)
+                job = self._mixed(state, items, mono, target, transform, origin, timeout_s)
             elif transform is None and state.letter_of is None:
                 wall = self._wall()
                 if count == 1:
@@ -105,18 +122,17 @@ class Calls(Door):
                 return Job(state, target, deliveries, None, _runs(events), mono, wall, None)
             else:
                 items.extend(events)
-                job = self._mixed(state, items, mono, target, transform, origin)
+                job = self._mixed(state, items, mono, target, transform, origin, timeout_s)
             if job is not None:
                 return job
         self._offer([state])
         return None
 
     def _stage(self, state: SubscriptionState) -> None:
-        before = len(state.queue)
-        self._stager.run(state)
-        if self._durable:
+        grown = self._stager.run(state)
+        if self._durable and grown:
             with self._lock:
-                self._resident += len(state.queue) - before
+                self._resident += grown
 
     def _limit(self, state: SubscriptionState, mono: float) -> int:
         if state.closing == "dead_letter":
@@ -157,6 +173,7 @@ class Calls(Door):
         target: Target,
         transform: Transform | None,
         origin: Origin,
+        timeout_s: float | None,
     ) -> Job | None:
         """A call with retries, keys, or inputs that must be made; None if nothing of it can be delivered."""
         if not self._fetch(state, items):
@@ -164,7 +181,7 @@ class Calls(Door):
         wall = self._wall()
         items = self._still_wanted(state, items, mono, wall)
         try:
-            job = self._made(state, items, mono, wall, target, transform, origin)
+            job = self._made(state, items, mono, wall, target, transform, origin, timeout_s)
         except BaseException:
             # Ctrl-C in the loop's thread, or a transform that ends its thread: nothing was begun.
             self._return(state, items, mono, 0.0)
@@ -180,8 +197,9 @@ class Calls(Door):
         target: Target,
         transform: Transform | None,
         origin: Origin,
+        timeout_s: float | None,
     ) -> Job | None:
-        deadline = None if state.timeout_s is None else mono + state.timeout_s
+        deadline = None if timeout_s is None else mono + timeout_s
         deliveries: list[Delivery] = []
         kept: list[Waiting | None] = []
         fresh: list[AcceptedEvent] = []

@@ -99,10 +99,10 @@ class Core:
         with self._lock:
             self._ready[is_async] = ready
             self._wakes[is_async] = wake
-            mine = [state for state in self._kept_offers if state.is_async is is_async]
-            self._kept_offers = [state for state in self._kept_offers if state.is_async is not is_async]
-        if mine:
-            ready(mine)
+            kept, self._kept_offers = self._kept_offers, []
+        self._offer(
+            kept
+        )  # Those of the other kind are kept again, or go to its driver if there is one by now.
         wake()
 
     def _keep_offer(self, states: list[SubscriptionState]) -> None:

@@ -101,15 +101,26 @@ class Door(Core):
                         if state.quiet:
                             state.quiet = False
                             woken.append(state)
-            if not woken:
-                return
-            mono = self._monotonic()
-            offers = []
-            for state in woken:
-                if self._look(state, mono):
-                    offers.append(state)
+            offers = self._woken(woken) if woken else woken
         if offers:
             self._offer(offers)
+
+    def _woken(self, states: list[SubscriptionState]) -> list[SubscriptionState]:
+        """Those to be offered of these that got a delivery while they were quiet. Under the lock."""
+        mono = self._monotonic()
+        offers = []
+        for state in states:
+            if (
+                state.simple
+                and not (state.offered or state.staging or state.ready or state.retries or state.paused_until)
+                and state.calls < state.concurrency
+                and state.closing is None
+            ):
+                state.offered = True  # As `_look` would find.
+                offers.append(state)
+            elif self._look(state, mono):
+                offers.append(state)
+        return offers
 
     def admit(
         self, event: AcceptedEvent, states: Sequence[SubscriptionState], still: Callable[[], bool]
@@ -133,10 +144,7 @@ class Door(Core):
                 if state.quiet:
                     state.quiet = False
                     woken.append(state)
-            if not woken:
-                return True
-            mono = self._monotonic()
-            offers = [state for state in woken if self._look(state, mono)]
+            offers = self._woken(woken) if woken else woken
         if offers:
             self._offer(offers)
         return True

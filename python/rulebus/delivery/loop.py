@@ -19,6 +19,7 @@ from types import CoroutineType
 from typing import Any
 
 from rulebus.clock import Clock, SystemClock
+from rulebus.delivery.calls import Elsewhere
 from rulebus.delivery.dispatcher import Dispatcher
 from rulebus.delivery.inside import mark_task
 from rulebus.delivery.state import Job, SubscriptionState
@@ -271,18 +272,18 @@ class LoopDriver:
     async def _deliver(self, task: asyncio.Task[None], state: SubscriptionState) -> None:
         """One call for a subscription."""
         dispatcher = self._dispatcher
-        if dispatcher.wants_store(state):
-            if self._ready:
+        try:
+            found = dispatcher.take_here(state)
+        except BaseException as error:
+            dispatcher.stumbled(state, error)
+            if isinstance(error, Exception):
+                return
+            raise
+        if isinstance(found, Elsewhere):
+            if self._left:
                 self._help()
-            job = await self._take_elsewhere(state)
-        else:
-            try:
-                job = dispatcher.take(state, True)
-            except BaseException as error:
-                dispatcher.stumbled(state, error)
-                if isinstance(error, Exception):
-                    return
-                raise
+            found = await self._take_elsewhere(state)
+        job = found
         if job is None:
             return
         if self._stopping:
