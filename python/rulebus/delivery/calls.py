@@ -424,15 +424,16 @@ class Calls(Door):
             self._letters.wanted = True
             self._pump_letters()
 
-    def put_back(self, job: Job) -> None:
-        """A call that was taken is not made, or not waited for: its deliveries are pending again, first in line, and
-        nothing counts as a try."""
+    def put_back(self, job: Job, running: bool = False) -> None:
+        """A call that was taken is not made, or (`running`) not waited for: its deliveries are pending again, first in
+        line, and nothing counts as a try. One that runs is to be told of by `finish` when it comes back."""
         state = job.state
         mono = self._monotonic()
         with self._lock:
             if job.over:
                 return
             job.over = True
+            state.abandoned += running
             count = len(job.deliveries)
             state.calls -= 1
             state.in_flight -= count

@@ -355,7 +355,7 @@ class LoopDriver:
             job = self._tasks[task]
             if job is not None:
                 self._tasks[task] = None
-                self._dispatcher.put_back(job)
+                self._dispatcher.put_back(job, running=True)
             task.cancel()
         self._give_back()
         if self._timer is not None:
