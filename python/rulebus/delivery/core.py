@@ -264,8 +264,9 @@ class Core:
                 self._on_error(error)
 
     def _written(self) -> None:
-        """A write of the ledger ended, in a thread of the store: a driver is asked to go on."""
-        self._wake()
+        """A write of the ledger ended, in a thread of the store: a driver is asked to go on, if there is more."""
+        if self._ledger.waiting:
+            self._wake()
         self._room_changed()
 
     def _wake(self) -> None:

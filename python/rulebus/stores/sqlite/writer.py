@@ -68,6 +68,7 @@ class Writer:
         self._pid = os.getpid()
         self._wake = threading.Condition(threading.Lock())
         self._waiting = False
+        self._looks = False  # It waits for `_LAZY_S` at most.
         self._urgent = False
         self._closing = False
         self._closed = False
@@ -109,8 +110,8 @@ class Writer:
             self._queue.append(item)
             if not item.lazy:
                 self._urgent = True
-            # What may wait wakes the thread only to set its alarm.
-            if self._waiting and (not item.lazy or len(self._queue) == 1):
+            # What may wait wakes the thread only to set its alarm, if it has none.
+            if self._waiting and not (item.lazy and self._looks):
                 self._wake.notify()
         return item.future
 
@@ -159,19 +160,24 @@ class Writer:
 
     def _wait(self) -> bool:
         """Until there is work; False when the writer is closed and nothing is left."""
-        lazy_until = 0.0
         with self._wake:
+            # Where there was work there will be more: for a moment it looks by itself, which spares a wake-up each time.
+            self._looks, until = True, time.monotonic() + _LAZY_S
             while not (self._urgent or self._closing):
-                now = time.monotonic()
-                if self._queue:
-                    lazy_until = lazy_until or now + _LAZY_S
-                    if now >= lazy_until:
+                left = until - time.monotonic()
+                if self._looks and left <= 0:
+                    if self._queue:
                         break
+                    self._looks = False
                 self._waiting = True
-                wait_s = lazy_until - now if self._queue else None if self._tidied else _IDLE_S
+                wait_s = left if self._looks else None if self._tidied else _IDLE_S
                 signalled = self._wake.wait(wait_s)
                 self._waiting = False
-                if not signalled and not self._queue:
+                if self._looks:
+                    continue
+                if self._queue:
+                    self._looks, until = True, time.monotonic() + _LAZY_S
+                elif not signalled:
                     self._idle = True  # Time to tidy up.
                     return True
             self._urgent = False
