@@ -154,7 +154,8 @@ class LoopDriver:
             if not idle.done():
                 idle.set_result(None)
                 return
-        task = self.loop.create_task(self._work(), name=f"{self._name}-deliveries")
+        context = self._context.copy()
+        task = self.loop.create_task(self._work(), name=f"{self._name}-deliveries", context=context)
         self._tasks[task] = None
         task.add_done_callback(self._done)
 

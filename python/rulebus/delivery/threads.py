@@ -158,7 +158,10 @@ class ThreadDriver:
             self._left(worker)
 
     def _left(self, worker: _Worker) -> None:
-        self._settle(0)
+        if self._stopping:
+            self._give_back()
+        else:
+            self._settle(0)
         with self._lock:
             self._workers.discard(worker)
             if worker in self._idle:
@@ -283,6 +286,13 @@ class ThreadDriver:
 
     # The end.
 
+    def _give_back(self) -> None:
+        """Settles what ended; what was taken and not begun is pending again."""
+        self._settle(0)
+        with suppress(IndexError):  # Another thread may be quicker, with the last one.
+            while True:
+                self._dispatcher.put_back(self._taken.popleft())
+
     @property
     def running(self) -> int:
         """Calls that have not come back, those given up included."""
@@ -307,10 +317,7 @@ class ThreadDriver:
                     break
                 self._ended.wait(left)
             left_behind = sum(worker.job is not None for worker in self._workers if worker is not own)
-        self._settle(0)
-        with suppress(IndexError):  # A worker may be quicker, with the last one.
-            while True:
-                self._dispatcher.put_back(self._taken.popleft())
+        self._give_back()
         self._time.stop()
         return left_behind
 
