@@ -367,7 +367,19 @@ class Calls(Door):
                     job.over = True
                     self._settler.settle(job, None, mono, wall)
                     state = job.state
-                    if self._look(state, mono):
+                    if (
+                        state.simple
+                        and not (state.offered or state.staging or state.ready or state.retries)
+                        and not (state.paused_until or state.tail.length)
+                        and state.closing is None
+                    ):
+                        # As `_look` would find.
+                        if state.queue:
+                            state.offered = True
+                            ready.append(state)
+                        else:
+                            state.quiet = True
+                    elif self._look(state, mono):
                         ready.append(state)
             while most:
                 try:
@@ -391,11 +403,12 @@ class Calls(Door):
                     break
                 most -= 1
                 origin = state.origin
+                ages: list[tuple[float, int]] | None
                 if state.batch_size == 1 or len(queue) == 1:
                     count = 1
                     event = queue.popleft()
                     deliveries = [Delivery(event, event.body, origin)]
-                    ages = [(event.accepted_at, 1)]
+                    ages = None
                 else:
                     count = min(len(queue), state.batch_size)
                     events = [queue.popleft() for _ in range(count)]
