@@ -120,7 +120,7 @@ class FileTarget:
                 done += os.write(fd, view[done:])
             self._torn = False
             if self._fsync:
-                os.fsync(fd)
+                _sync(fd)
         except OSError as error:
             if done == len(view):  # Written, but not known to be on the disk: sent again, all of it.
                 return 0, _failure(error)
@@ -196,6 +196,14 @@ def _ends_in_half_a_line(path: str) -> bool:
             return file.read(1) != b"\n"
     except OSError:  # It may be written, and not read.
         return False
+
+
+def _sync(fd: int) -> None:
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # A pipe, which has nothing to be written to.
+            raise
 
 
 def _failure(error: OSError) -> Failure:

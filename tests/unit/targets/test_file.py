@@ -158,7 +158,7 @@ def test_processes_share_a_file_without_mixing_lines(tmp_path: Path) -> None:
 def test_a_pipe_holds_nobody(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    target = FileTarget(path)
+    target = FileTarget(path, fsync=True)
     (failure,) = target.deliver([delivery_of(b'{"n":1}')]) or ()
     assert failure is not None
     assert (failure.kind, failure.status) == ("retryable", "ENXIO")
