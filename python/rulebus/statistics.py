@@ -7,7 +7,7 @@ Relies on nothing. Every delivery is counted, none is sampled. INVARIANT, for ea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 __all__ = ["BusStatistics", "Histogram", "Latency", "TargetStatistics"]
@@ -21,6 +21,20 @@ def _bound(bucket: int) -> float:
     """Seconds below which everything in the bucket lies."""
     octave, part = divmod(bucket, _SUB)
     return ((1 << octave) * (1 + (part + 1) / _SUB) - 1) / 1e6
+
+
+def _bucket(micros: int) -> int:
+    """Where a duration is counted, of so many microseconds and one."""
+    octave = micros.bit_length() - 1
+    return min(octave * _SUB + ((micros << 3 >> octave) & 7), _BUCKETS - 1)
+
+
+_KNOWN_BITS = 11
+_KNOWN = 1 << _KNOWN_BITS
+_SHORT = b"\0" + bytes(map(_bucket, range(1, _KNOWN)))
+"""The same to be looked up. Some octaves further the same again."""
+_SHIFT = _KNOWN_BITS - 3
+"""By so many octaves, of which the last three bits are left that count."""
 
 
 class Histogram:
@@ -48,12 +62,16 @@ class Histogram:
             self.longest_s = seconds
         elif seconds < 0.0:
             seconds = 0.0
-        micros = int(seconds * 1e6) + 1
-        octave = micros.bit_length() - 1
-        bucket = octave * _SUB + ((micros << 3 >> octave) & 7)
-        if bucket >= _BUCKETS:
-            bucket = _BUCKETS - 1
         self.sum_s += seconds * count
+        micros = int(seconds * 1e6) + 1
+        if micros < _KNOWN:
+            bucket = _SHORT[micros]
+        elif micros < _KNOWN << _SHIFT:
+            bucket = _SHORT[micros >> _SHIFT] + _SHIFT * _SUB
+        elif micros < _KNOWN << 2 * _SHIFT:
+            bucket = _SHORT[micros >> 2 * _SHIFT] + 2 * _SHIFT * _SUB
+        else:
+            bucket = _bucket(micros)
         try:
             self.counts[bucket] += count
         except IndexError:
@@ -93,6 +111,15 @@ class Latency:
     def buckets(self) -> list[tuple[float, int]]:
         """Upper bound in seconds and count of each bucket that has any, rising."""
         return [(_bound(bucket), count) for bucket, count in enumerate(self.counts) if count]
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "none"
+        middle, most = self.quantile_s(0.5), self.quantile_s(0.99)
+        return (
+            f"{self.count:,}: median {_duration(middle)}, 99 % within {_duration(most)}, "
+            f"longest {_duration(self.longest_s)}"
+        )
 
     def __add__(self, other: Latency) -> Latency:
         if not other.count:
@@ -151,6 +178,9 @@ class TargetStatistics:
     success: Latency = _NO_LATENCY
     """From accepting to success."""
 
+    def __str__(self) -> str:
+        return _table([self])
+
     def __add__(self, other: TargetStatistics) -> TargetStatistics:
         """The sum of two; names that differ become empty."""
         return total((self, other))
@@ -183,10 +213,98 @@ class BusStatistics:
     removed: TargetStatistics = TargetStatistics()
     """The sum over targets that were removed and have nothing pending any more."""
 
+    def __str__(self) -> str:
+        """A line for the bus, then a table of its targets.
+
+        >>> target = TargetStatistics(bus="shop", rule="big", target="billing", created=3, successes=2, in_flight=1)
+        >>> print(BusStatistics(bus="shop", events=3, matched=3, targets=(target,)))
+        bus shop: 3 events, 3 matches, 0 unmatched, 0 refused, 0 dropped
+        rule/target  created  successes  pending  in flight  failures  retries  dead letters  median  99 %
+        big/billing        3          2        0          1         0        0             0       -     -
+        """
+        head = (
+            f"bus {self.bus}: {self.events:,} events, {self.matched:,} matches, {self.unmatched:,} unmatched, "
+            f"{self.refused:,} refused, {self.dropped:,} dropped"
+        )
+        rows = list(self.targets[:_SHOWN])
+        if self.removed != TargetStatistics(bus=self.removed.bus):
+            rows.append(replace(self.removed, rule="(removed)", target=""))
+        if len(rows) > 1:
+            rows.append(replace(self.total, rule="(total)", target=""))
+        more = len(self.targets) - _SHOWN
+        note = f"\n{more:,} more targets are not shown: .targets has them all" if more > 0 else ""
+        return f"{head}\n{_table(rows)}{note}" if rows else head
+
     @property
     def total(self) -> TargetStatistics:
         """The sum over all targets, removed ones too."""
         return total((*self.targets, self.removed))
+
+
+def _table(rows: Iterable[TargetStatistics]) -> str:
+    """Targets as lines: what names them to the left, numbers to the right."""
+    cells = [_COLUMNS]
+    for one in rows:
+        name = "/".join(part for part in (one.rule, one.target) if part) or "(total)"
+        counts = (
+            one.created,
+            one.successes,
+            one.pending,
+            one.in_flight,
+            one.failures,
+            one.retries,
+            one.dead_letters,
+        )
+        times = [
+            _duration(one.success.quantile_s(share)) if one.success.count else "-" for share in (0.5, 0.99)
+        ]
+        cells.append((name, *(f"{count:,}" for count in counts), *times))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for name, *numbers in cells:
+        fitted = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True))
+        lines.append("  ".join((name.ljust(widths[0]), *fitted)))
+    return "\n".join(lines)
+
+
+_COLUMNS: tuple[str, ...] = (
+    "rule/target",
+    "created",
+    "successes",
+    "pending",
+    "in flight",
+    "failures",
+    "retries",
+    "dead letters",
+    "median",
+    "99 %",
+)
+_SHOWN = 100
+"""Targets in the text of a bus's statistics."""
+
+
+def _duration(seconds: float) -> str:
+    """A duration for people.
+
+    >>> _duration(0.00005), _duration(0.0123), _duration(4.56), _duration(7200)
+    ('50 us', '12.3 ms', '4.56 s', '7,200 s')
+    """
+    for unit, size in (("us", 1e-6), ("ms", 1e-3)):
+        if seconds < size * 999.5:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
+
+
+def _merged(found: list[Latency]) -> Latency:
+    """The sum of many, at once: buckets one by one would be summed as often."""
+    if not found:
+        return _NO_LATENCY
+    return Latency(
+        sum(one.count for one in found),
+        sum(one.sum_s for one in found),
+        max(one.longest_s for one in found),
+        tuple(map(sum, zip(*(one.counts for one in found), strict=True))),
+    )
 
 
 def total(targets: Iterable[TargetStatistics]) -> TargetStatistics:
@@ -201,6 +319,8 @@ def total(targets: Iterable[TargetStatistics]) -> TargetStatistics:
             summed[name] = values[0] if len(set(values)) == 1 else ""
         elif name == "oldest_pending_s":
             summed[name] = max(values)
+        elif name in {"first_attempt", "success"}:
+            summed[name] = _merged([value for value in values if value.count])
         else:
             summed[name] = sum(values[1:], values[0])
     return TargetStatistics(**summed)

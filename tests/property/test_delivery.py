@@ -53,7 +53,21 @@ def subscriptions(draw: st.DrawFn, number: int) -> Side:
 
 
 STEPS = (
-    *("put", "take", "take", "finish", "finish", "time", "commit", "subscribe", "redrive", "jump", "trouble"),
+    *(
+        "put",
+        "take",
+        "take",
+        "turn",
+        "turn",
+        "finish",
+        "finish",
+        "time",
+        "commit",
+        "subscribe",
+        "redrive",
+        "jump",
+        "trouble",
+    ),
     "crash",
 )
 

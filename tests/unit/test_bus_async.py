@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -257,3 +258,60 @@ async def test_other_buses_share_the_hub() -> None:
     assert sorted(got) == ["default", "other"]
     with pytest.raises(rulebus.BusError, match="bus-closed"):
         await other.put_events([ENTRY])
+
+
+@on_a_loop
+async def test_each_call_of_a_handler_has_a_context_of_its_own() -> None:
+    """Also where one task makes the calls of many, and where a call waits."""
+    of_bus: ContextVar[str] = ContextVar("of_bus", default="unset")
+    of_call: ContextVar[int] = ContextVar("of_call", default=-1)
+    seen: list[tuple[str, int, int, int]] = []
+    of_bus.set("begun")
+    async with rulebus.AsyncEventBus() as bus:
+        of_bus.set("later")
+
+        @bus.on(SHOP, concurrency=3)
+        async def handle(event: rulebus.Event) -> None:
+            before = of_call.get()
+            number = event.detail["n"]
+            of_call.set(number)
+            if number % 2:
+                await asyncio.sleep(0)
+                await asyncio.create_task(asyncio.sleep(0))
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0):
+                        await asyncio.sleep(60)
+            seen.append((of_bus.get(), before, number, of_call.get()))
+
+        of_call.set(99)  # The publisher's own.
+        await bus.put_events([{**ENTRY, "Detail": f'{{"n":{n}}}'} for n in range(40)])
+        assert await bus.wait_idle(30)
+    assert sorted(seen) == [("begun", -1, n, n) for n in range(40)]
+    assert of_call.get() == 99
+
+
+@on_a_loop
+async def test_a_handler_that_hangs_keeps_nothing_that_was_taken_with_it() -> None:
+    """Calls of several targets are taken at once, and what ended before it counts."""
+    gate = asyncio.Event()
+    got: list[int] = []
+    async with rulebus.AsyncEventBus() as bus:
+
+        async def hang(event: rulebus.Event) -> None:
+            await gate.wait()
+
+        def count(number: int) -> Callable[[rulebus.Event], Coroutine[Any, Any, None]]:
+            async def handle(event: rulebus.Event) -> None:
+                got.append(number)
+
+            return handle
+
+        for number in range(6):
+            bus.put_rule(f"r{number}", SHOP, targets=[hang if number == 3 else count(number)])
+        await bus.put_events([ENTRY])
+        while (statistics := bus.statistics()).total.successes < 5:
+            await asyncio.sleep(0)
+        assert sorted(got) == [0, 1, 2, 4, 5]
+        assert (statistics.total.in_flight, statistics.total.pending) == (1, 0)
+        gate.set()
+        assert await bus.wait_idle(10)

@@ -64,7 +64,9 @@ def test_a_replay_to_nowhere_is_refused() -> None:
             with pytest.raises(rulebus.BusError, match="no bus called 'nowhere'"):
                 attempt("all", 0, 1e12, to="nowhere")
             with pytest.raises(rulebus.BusError, match="is no moment"):
-                attempt("all", "2026-01-01", 1e12)  # type: ignore[arg-type]
+                attempt("all", "yesterday", 1e12)
+            with pytest.raises(rulebus.BusError, match="is no moment"):
+                attempt("all", None, 1e12)  # type: ignore[arg-type]
         assert bus.replay("all", 0, 1e12, rules="billing").wait(10).rules == ("billing",)
         for days in ("3", 1.5, True):
             with pytest.raises(rulebus.BusError, match="whole number"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from pathlib import Path
@@ -249,3 +250,22 @@ def test_many_threads_put_and_every_event_is_counted_once(tmp_path: Path, durabl
     assert stats.matched == len(got) == stats.total.successes == stats.total.created
     assert set(got) == set(put)
     assert stats.total.balanced
+
+
+def test_the_entries_may_be_given_by_boto3s_name(tmp_path: Path) -> None:
+    with rulebus.EventBus() as bus:
+        result = bus.put_events(Entries=[ENTRY, {}])
+        assert result.to_dict()["FailedEntryCount"] == 1
+        assert bus.put_events(entries=[ENTRY]).failed_entry_count == 0
+        with pytest.raises(
+            TypeError, match="takes its entries once: by position, as entries=, or as Entries="
+        ):
+            bus.put_events([ENTRY], Entries=[ENTRY])
+        with pytest.raises(TypeError, match="takes a list of entries"):
+            bus.put_events()
+
+    async def main() -> None:
+        async with rulebus.AsyncEventBus() as bus:
+            assert (await bus.put_events(Entries=[ENTRY])).failed_entry_count == 0
+
+    asyncio.run(main())

@@ -217,6 +217,7 @@ def test_stopping_cancels_what_does_not_end_and_leaves_it_pending() -> None:
         assert await driver.stop_async(0.01) == 1
         counted = kit.stats(state)
         assert (counted.pending, counted.in_flight, counted.attempts) == (2, 0, 0)
+        assert counted.abandoned == 0  # It came back when it was cancelled.
         assert driver.running == 0
 
     on_loop(test)

@@ -24,7 +24,7 @@ from rulebus.delivery.rate import Bucket
 from rulebus.errors import BusError, PermanentError, RetryAfter
 from rulebus.event import AcceptedEvent
 from rulebus.retry import RetryPolicy
-from rulebus.statistics import Histogram, TargetStatistics, total
+from rulebus.statistics import BusStatistics, Histogram, TargetStatistics, total
 
 
 @given(
@@ -335,3 +335,47 @@ def test_sums_of_histograms_and_statistics() -> None:
     assert both.balanced
     assert not TargetStatistics(created=1).balanced
     assert total([]) == TargetStatistics()
+
+
+def test_every_duration_is_counted_in_its_bucket() -> None:
+    """The short ways, by a table, and the long one meet without a gap."""
+    last = 0.0
+    for micros in sorted(
+        {(8 + part << octave) + step for octave in range(33) for part in range(8) for step in (-1, 0)}
+    ):
+        histogram = Histogram()
+        histogram.add((micros + 0.5) / 1e6)
+        ((bound, count),) = histogram.record().buckets()
+        assert count == 1
+        assert last <= bound
+        assert micros / 1e6 < bound <= (micros * 1.125 + 2) / 1e6
+        last = bound
+
+
+def test_statistics_are_printed_as_a_table() -> None:
+    histogram = Histogram()
+    histogram.add(0.002, 3)
+    first = TargetStatistics(
+        bus="shop", rule="big-orders", target="billing", created=1200, successes=3, success=histogram.record()
+    )
+    other = TargetStatistics(bus="shop", rule="all", target="log", created=7, pending=7, waiting=2)
+    lines = str(BusStatistics(bus="shop", events=1207, targets=(first, other))).splitlines()
+    assert lines[0].startswith("bus shop: 1,207 events, ")
+    assert [line.split()[0] for line in lines[1:]] == [
+        "rule/target",
+        "big-orders/billing",
+        "all/log",
+        "(total)",
+    ]
+    assert lines[2].split()[1:3] == ["1,200", "3"]
+    assert lines[2].endswith("2 ms  2 ms")
+    assert lines[3].endswith("-     -")
+    assert len({len(line) for line in lines[1:]}) == 1
+    assert str(first).splitlines()[1].split()[0] == "big-orders/billing"
+    assert str(first.success) == "3: median 2 ms, 99 % within 2 ms, longest 2 ms"
+    assert str(other.success) == "none"
+    assert str(BusStatistics(bus="quiet")).count("\n") == 0
+    many = str(BusStatistics(bus="shop", targets=(other,) * 130, removed=first)).splitlines()
+    assert len(many) == 1 + 1 + 100 + 2 + 1
+    assert many[-1].startswith("30 more targets")
+    assert repr(first).startswith("TargetStatistics(")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import rulebus
+import rulebus.delivery
 from delivery_kit import Kit, wait_until
 from durable_fake import Disk, DurableFake
 from rulebus.delivery import door

@@ -259,3 +259,61 @@ def test_many_threads_put_while_targets_fail_and_every_counter_adds_up() -> None
             mine = [(int(turn), int(n)) for who, turn, n in order if int(who) == caller]
             assert mine == sorted(mine)
         assert kit.dispatcher.pending == 0
+
+
+class Suddenly(RecordingTarget):
+    """Quick, until it is told to hang."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs, self.gate, self.held = False, threading.Event(), threading.Event()
+
+    def deliver(self, deliveries: Sequence[Delivery], /) -> Outcomes:
+        if self.hangs:
+            self.held.set()
+            self.gate.wait(30)
+        return super().deliver(deliveries)
+
+
+def test_a_quick_target_that_hangs_keeps_nothing_that_was_taken_with_it() -> None:
+    """Calls of several targets are taken at once: what ended before it counts, what stood behind it goes on."""
+    with driven(clock=SystemClock()) as (kit, driver):
+        targets = [Suddenly() for _ in range(8)]
+        states = [kit.subscribe(target, f"r{n}") for n, target in enumerate(targets)]
+        while any(state.slow for state in states):
+            kit.put_many(states, 1)
+            assert kit.dispatcher.wait_idle(10)
+        before = [target.calls for target in targets]
+        targets[3].hangs = True
+        kit.put_many(states, 1)
+        assert targets[3].held.wait(10)
+        others = [state for n, state in enumerate(states) if n != 3]
+        assert wait_until(lambda: all(kit.stats(state).in_flight == state.pending == 0 for state in others))
+        after = [target.calls for n, target in enumerate(targets) if n != 3]
+        assert after == [count + 1 for n, count in enumerate(before) if n != 3]
+        assert kit.stats(states[3]).in_flight == 1
+        targets[3].gate.set()
+        assert kit.dispatcher.wait_idle(10)
+        assert driver.running == 0
+
+
+def test_what_was_taken_and_not_begun_is_pending_when_the_driver_stops() -> None:
+    kit = Kit(clock=SystemClock())
+    driver = ThreadDriver(kit.dispatcher, kit.clock)
+    targets = [Suddenly() for _ in range(6)]
+    states = [kit.subscribe(target, f"r{n}") for n, target in enumerate(targets)]
+    while any(state.slow for state in states):
+        kit.put_many(states, 1)
+        assert kit.dispatcher.wait_idle(10)
+    targets[0].hangs = True
+    driver._time.stop()  # Nobody looks after those behind it.
+    kit.put_many(states, 1)
+    assert targets[0].held.wait(10)
+    assert driver.stop(0.0) == 1
+    assert not driver._taken
+    waiting = [state for state in states if kit.stats(state).pending]
+    assert all(kit.stats(state).in_flight == 0 for state in waiting)
+    targets[0].gate.set()
+    assert wait_until(lambda: driver.workers == 0)
+    assert kit.stats(states[0]).successes == targets[0].calls
+    assert kit.dispatcher.pending == len(waiting)

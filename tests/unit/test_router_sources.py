@@ -283,3 +283,35 @@ def test_reports_are_bounded_a_minute_and_never_fall_silent() -> None:
     now[0] = 61.0
     report("again")
     assert said[-2:] == ["80 more lines were refused meanwhile", "again"]
+
+
+@pytest.mark.parametrize("numbers", [[3], [3, 4], [3, 4, 5, 6]], ids=["shorter", "as long", "longer"])
+def test_a_file_truncated_and_grown_again_between_two_looks_is_read_anew(
+    tmp_path: Path, numbers: list[int]
+) -> None:
+    path = tmp_path / "in.jsonl"
+    append(path, 1, 2)
+    inode = path.stat().st_ino
+
+    def rewrite() -> None:
+        os.truncate(path, 0)
+        append(path, *numbers)
+
+    seen = Following(path).run(rewrite, nothing, lambda: append(path, 9), nothing)
+    assert path.stat().st_ino == inode
+    assert seen.door.numbers == [1, 2, *numbers, 9]
+    assert seen.door.faults == []
+    assert seen.door.said == [f"{path} was truncated: what stands in it now is read from the beginning"]
+    assert seen.places[-1].lines == len(numbers) + 1
+
+
+def test_a_file_rewritten_behind_the_same_beginning_between_two_runs_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    append(path, *range(100))
+    place = Following(path).run().places[-1]
+    path.write_text("".join(EVENT % number for number in [*range(90), *range(200, 220)]))
+    again = Following(path, place).run()
+    assert again.door.numbers == [*range(90), *range(200, 220)]
+    older = FilePlace(place.inode, place.done, place.lines, place.head)
+    assert FilePlace.from_json(b'{"inode":1,"done":2,"lines":3,"head":"4"}').tail == ""
+    assert Following(path, older).run().door.numbers == [*range(210, 220)]  # It cannot know.

@@ -11,12 +11,13 @@ from rulebus.archive.definition import Archive
 from rulebus.archive.preview import Match, ReplayPreview
 from rulebus.archive.replay import Put, Replay
 from rulebus.archive.replays import Replays
-from rulebus.archive.status import ReplayState, ReplayStatus
+from rulebus.archive.status import Moment, ReplayState, ReplayStatus
 
 __all__ = [
     "Archive",
     "Archives",
     "Match",
+    "Moment",
     "Put",
     "Replay",
     "ReplayPreview",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from rulebus.archive.definition import Archive, checked_name, checked_pattern, checked_retention
+from rulebus.archive.status import Moment, seconds
 from rulebus.clock import Clock
 from rulebus.errors import BusError
 from rulebus.event import AcceptedEvent
@@ -150,11 +151,11 @@ class Archives:
         return tuple(sorted(found, key=lambda archive: archive.name))
 
     def events(
-        self, name: str, start: float = float("-inf"), end: float = float("inf")
+        self, name: str, start: Moment = float("-inf"), end: Moment = float("inf")
     ) -> Iterator[AcceptedEvent]:
-        """What an archive keeps of a time window (``start <= time < end``, seconds since 1970), by (time, arrival)."""
+        """What an archive keeps of a time window (``start <= time < end``), by (time, arrival)."""
         self.archive(name)
-        return (event for _, event in self._store.archived(name, start, end))
+        return (event for _, event in self._store.archived(name, seconds(start), seconds(end)))
 
     def expire(self) -> int:
         """Forgets what is beyond its archive's retention; how many events. For a timer; days are its measure."""

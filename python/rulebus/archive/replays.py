@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
 from rulebus.archive.archives import Archives
 from rulebus.archive.definition import checked_name
 from rulebus.archive.preview import Match, ReplayPreview, preview
 from rulebus.archive.replay import KIND, Put, Replay
-from rulebus.archive.status import ReplayStatus, seconds
+from rulebus.archive.status import Moment, ReplayStatus, seconds
 from rulebus.clock import Clock
 from rulebus.errors import BusError
 from rulebus.stores.protocol import Store
@@ -82,8 +81,8 @@ class Replays:
     def start(
         self,
         archive: str,
-        start: float | datetime,
-        end: float | datetime,
+        start: Moment,
+        end: Moment,
         *,
         to: str | None = None,
         name: str | None = None,
@@ -138,8 +137,8 @@ class Replays:
     def dry_run(
         self,
         archive: str,
-        start: float | datetime,
-        end: float | datetime,
+        start: Moment,
+        end: Moment,
         *,
         to: str | None = None,
         name: str | None = None,
@@ -245,7 +244,7 @@ class _Runner:
             self._end_listening()
 
 
-def _window(start: float | datetime, end: float | datetime) -> tuple[float, float]:
+def _window(start: Moment, end: Moment) -> tuple[float, float]:
     window = seconds(start), seconds(end)
     if not window[0] < window[1]:
         raise BusError("replay-window", f"the window ends ({end!r}) before it starts ({start!r})")

@@ -6,16 +6,19 @@ Relies on `_json`. Must never be changed in place.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from rulebus import _json
 from rulebus.errors import BusError
 
-__all__ = ["ENDED", "ReplayState", "ReplayStatus", "seconds"]
+__all__ = ["ENDED", "Moment", "ReplayState", "ReplayStatus", "seconds"]
 
 ReplayState: TypeAlias = Literal["STARTING", "RUNNING", "CANCELLING", "COMPLETED", "CANCELLED", "FAILED"]
 """EventBridge's states of a replay."""
+
+Moment: TypeAlias = float | datetime | str
+"""Seconds since 1970, a `datetime` with a zone, or a text in ISO 8601's form."""
 
 ENDED = frozenset({"COMPLETED", "CANCELLED", "FAILED"})
 """States that a replay does not leave."""
@@ -75,18 +78,30 @@ class ReplayStatus:
         return cls(**fields, start=start, end=end, rules=None if rules is None else tuple(rules))
 
 
-def seconds(moment: float | datetime) -> float:
-    """A moment as seconds since 1970. Raises BusError ``replay-window`` for a datetime without a time zone.
+def seconds(moment: Moment) -> float:
+    """A moment as seconds since 1970. Raises BusError ``replay-window`` for what is none.
+
+    A text without a zone is UTC, as events' own times are. A `datetime` without one is refused: ``datetime.now()`` is in
+    the machine's.
 
     >>> from datetime import timezone
-    >>> seconds(datetime(2026, 11, 26, tzinfo=timezone.utc))
-    1795651200.0
+    >>> seconds(datetime(2026, 11, 26, tzinfo=timezone.utc)), seconds("2026-11-26T01:00:00+01:00"), seconds("2026-11-26")
+    (1795651200.0, 1795651200.0, 1795651200.0)
     """
+    if isinstance(moment, str):
+        try:
+            read = datetime.fromisoformat(moment)
+            return (read if read.tzinfo is not None else read.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            raise BusError(
+                "replay-window", f"{moment!r} is no moment in ISO 8601's form; write 2026-11-26T03:38:05Z"
+            ) from None
     if not isinstance(moment, datetime):
         if isinstance(moment, bool) or not isinstance(moment, int | float) or moment != moment:
             raise BusError(
                 "replay-window",
-                f"{moment!r} is no moment; give seconds since 1970, or a datetime with a zone",
+                f"{moment!r} is no moment; give seconds since 1970, a datetime with a zone, or a text such as "
+                "2026-11-26T03:38:05Z",
             )
         return float(moment)
     if moment.tzinfo is None:

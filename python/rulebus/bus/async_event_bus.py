@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from rulebus.bus.closing import CloseReport
-from rulebus.bus.event_bus import as_entry, the_id
+from rulebus.bus.event_bus import as_entry, the_entries, the_id
 from rulebus.bus.handle import BusHandle
 from rulebus.bus.hub import Hub, letter_filter
 from rulebus.bus.ids import Ids
@@ -28,7 +28,7 @@ from rulebus.delivery.loop import LoopDriver
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rulebus.archive import Archive, Replay, ReplayPreview, ReplayStatus
+    from rulebus.archive import Archive, Moment, Replay, ReplayPreview, ReplayStatus
     from rulebus.clock import Clock
     from rulebus.dead_letter import DeadLetter
     from rulebus.delivery.redrive import RedriveResult
@@ -95,10 +95,15 @@ class AsyncEventBus(BusHandle):
 
     # Events.
 
-    async def put_events(self, entries: Iterable[Mapping[str, Any]]) -> PutResult:
+    async def put_events(
+        self,
+        entries: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        Entries: Iterable[Mapping[str, Any]] | None = None,
+    ) -> PutResult:
         """`EventBus.put_events`."""
         loop = self._bind()
-        result = self._hub.put(entries, self._name)
+        result = self._hub.put(entries if Entries is None else the_entries(entries, Entries), self._name)
         if not isinstance(result, PutResult):
             return await self._run(result)
         if loop.time() >= self._hub.turn_ends:
@@ -203,8 +208,8 @@ class AsyncEventBus(BusHandle):
     async def replay(
         self,
         archive: str,
-        start: float | datetime,
-        end: float | datetime,
+        start: Moment,
+        end: Moment,
         *,
         to: str | None = None,
         name: str | None = None,
@@ -236,8 +241,8 @@ class AsyncEventBus(BusHandle):
     async def preview_replay(
         self,
         archive: str,
-        start: float | datetime,
-        end: float | datetime,
+        start: Moment,
+        end: Moment,
         *,
         to: str | None = None,
         name: str | None = None,

@@ -23,7 +23,7 @@ from rulebus.bus.waits import Work, run
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rulebus.archive import Archive, Replay, ReplayPreview, ReplayStatus
+    from rulebus.archive import Archive, Moment, Replay, ReplayPreview, ReplayStatus
     from rulebus.clock import Clock
     from rulebus.dead_letter import DeadLetter
     from rulebus.delivery.loop import LoopDriver
@@ -95,8 +95,13 @@ class EventBus(BusHandle):
 
     # Events.
 
-    def put_events(self, entries: Iterable[Mapping[str, Any]]) -> PutResult:
-        """Puts events, given as boto3 takes them; says of each whether it was accepted.
+    def put_events(
+        self,
+        entries: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        Entries: Iterable[Mapping[str, Any]] | None = None,
+    ) -> PutResult:
+        """Puts events, given as boto3 takes them (also by its name for them, `Entries`); says of each whether it was accepted.
 
         An entry is a dict with ``Source``, ``DetailType`` and ``Detail`` (JSON text, bytes, or a dict), and may have
         ``Time``, ``Resources`` and ``EventBusName`` (a name or ARN; without it, this bus). An entry that is refused
@@ -106,7 +111,7 @@ class EventBus(BusHandle):
         Raises `BusError` when nothing could be put at all (the bus is closed, a limit of the call) and `StoreError` when
         the store could not write.
         """
-        result = self._hub.put(entries, self._name)
+        result = self._hub.put(entries if Entries is None else the_entries(entries, Entries), self._name)
         return result if isinstance(result, PutResult) else self._run(result)
 
     def publish(
@@ -214,8 +219,8 @@ class EventBus(BusHandle):
     def replay(
         self,
         archive: str,
-        start: float | datetime,
-        end: float | datetime,
+        start: Moment,
+        end: Moment,
         *,
         to: str | None = None,
         name: str | None = None,
@@ -224,7 +229,8 @@ class EventBus(BusHandle):
         rate_per_s: float | None = None,
         description: str = "",
     ) -> Replay:
-        """Begins to put the events again that an archive keeps of a time window (``start <= time < end``).
+        """Begins to put the events again that an archive keeps of a time window (``start <= time < end``): seconds
+        since 1970, a `datetime` with a zone, or ISO 8601 text (UTC unless it says otherwise).
 
         In the order of their time, on the bus `to` (any; without it the archive's own), for the `rules` named or all; as
         fast as the targets take them, or `speed` times as fast as they happened, or at most `rate_per_s`. Events keep
@@ -247,8 +253,8 @@ class EventBus(BusHandle):
     def preview_replay(
         self,
         archive: str,
-        start: float | datetime,
-        end: float | datetime,
+        start: Moment,
+        end: Moment,
         *,
         to: str | None = None,
         name: str | None = None,
@@ -343,6 +349,15 @@ _CODES = {
     "NotAuthorizedForSourceException": "source-reserved",
     "QueueFull": "queue-full",
 }
+
+
+def the_entries(
+    entries: Iterable[Mapping[str, Any]] | None, boto3_entries: Iterable[Mapping[str, Any]]
+) -> Iterable[Mapping[str, Any]]:
+    """Those that were given by boto3's name for them; TypeError if they were given twice."""
+    if entries is not None:
+        raise TypeError("put_events takes its entries once: by position, as entries=, or as Entries=")
+    return boto3_entries
 
 
 def the_id(result: PutResult) -> str:

@@ -90,6 +90,7 @@ class Hub:
             )
         self.clock: Clock = SystemClock() if clock is None else clock
         self.store: Store = MemoryStore() if store is None else store
+        self._memory = self.store if type(self.store) is MemoryStore else None
         self.limits = BusLimits() if limits is None else limits
         self.account = account
         self.region = region
@@ -209,13 +210,17 @@ class Hub:
 
     # Publishing.
 
-    def put(self, entries: Iterable[Mapping[str, Any]], home: str) -> PutResult | Steps[PutResult]:
+    def put(self, entries: Iterable[Mapping[str, Any]] | None, home: str) -> PutResult | Steps[PutResult]:
         """Puts entries on a bus: the result, or the work that is left to do where something has to be waited for."""
         if self.is_draining or self._pid != os.getpid():
             self.check_open()
         if entries.__class__ is not list:
             entries = _entry_list(entries)
         rules = self.book.find_bus(home) or self.book.bus(home)
+        if self._memory is not None and len(entries) == 1:
+            result = self.publisher.put_one(entries[0], rules, self._memory)
+            if result is not None:
+                return result
         draft = self.publisher.draft(entries, rules)
         if not draft.groups:
             draft.generation = self.book.generation

@@ -15,7 +15,7 @@ from rulebus.bus.envelope import Envelopes
 from rulebus.bus.ids import Ids
 from rulebus.bus.limits import BusLimits
 from rulebus.bus.refusals import refusal
-from rulebus.bus.result import EntryFault
+from rulebus.bus.result import EntryFault, PutResult
 from rulebus.bus.route import BusRules, Route
 from rulebus.bus.rule_book import RuleBook
 from rulebus.clock import Clock
@@ -24,6 +24,7 @@ from rulebus.delivery.state import SubscriptionState
 from rulebus.errors import EventError
 from rulebus.event import AcceptedEvent
 from rulebus.matcher import Matcher
+from rulebus.stores.memory import MemoryStore
 from rulebus.stores.protocol import Changes
 from rulebus.targets.protocol import Delivery
 
@@ -139,6 +140,33 @@ class Publisher:
         draft = Draft([id], {})
         draft.groups = [(home, [AcceptedEvent(home.name, id, body, now)], _FIRST)]
         return draft
+
+    def put_one(self, entry: Any, home: BusRules, store: MemoryStore) -> PutResult | None:
+        """The whole way of a call of one usual entry to a store that keeps nothing: None where anything is unusual, and then
+        nothing was done. The order of the steps is that of `route`."""
+        book = self._book
+        generation = book.generation
+        if self._limited or home.archives or generation != book.begun:
+            return None
+        known = self._reader.read_usual(entry)
+        if known is None:
+            return None
+        now = self._clock.now()
+        (id,) = self._ids(1)
+        event = AcceptedEvent(home.name, id, self._envelopes.write_one(id, known[0], now, known[1]), now)
+        try:
+            routes = home.matcher.match(event.body)
+        except EventError:
+            return None
+        states, _ = _together(routes)
+        if states:
+            store.take(event)
+            if not self._dispatcher.admit(event, states, lambda: book.begun == generation):
+                return None
+        elif generation != book.begun:
+            return None
+        home.count(1, len(routes), 0 if routes else 1)
+        return PutResult([id], {}, generation)
 
     def _check_call(self, entries: Sequence[Mapping[str, Any]]) -> None:
         limits = self._limits
@@ -357,6 +385,9 @@ def _together(routes: list[Route]) -> tuple[tuple[SubscriptionState, ...], tuple
     """The subscriptions of all these routes, and their numbers."""
     if len(routes) == 1:
         return routes[0].states, routes[0].numbers
+    if len(routes) == 2:
+        one, other = routes
+        return one.states + other.states, one.numbers + other.numbers
     states: tuple[SubscriptionState, ...] = ()
     numbers: tuple[int, ...] = ()
     for route in routes:

@@ -7,6 +7,9 @@ user (a transform, `order_by`); whatever it took from a queue is in a job, back 
 from __future__ import annotations
 
 from array import array
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from rulebus.delivery import outcome as outcomes
 from rulebus.delivery.door import Door
@@ -16,7 +19,18 @@ from rulebus.event import AcceptedEvent
 from rulebus.targets.protocol import Delivery, Origin, Target
 from rulebus.transform.protocol import Transform, TransformError
 
-__all__ = ["Calls"]
+__all__ = ["ELSEWHERE", "Calls", "Elsewhere", "Ended"]
+
+
+class Elsewhere:
+    """The type of `ELSEWHERE`."""
+
+
+ELSEWHERE = Elsewhere()
+"""The next call cannot be taken without waiting."""
+
+Ended: TypeAlias = Sequence[tuple[Job, float, float]]
+"""Calls whose deliveries were all taken, each with when it ended: on the monotonic clock, on the wall clock."""
 
 _PAUSE_S = 1.0
 """How long a subscription waits after something but its target failed."""
@@ -27,17 +41,22 @@ _DISCARD = 500
 class Calls(Door):
     """What drivers call."""
 
-    def wants_store(self, state: SubscriptionState) -> bool:
-        """Whether `take` would read the store first: a loop gives it to a thread then."""
-        if not self._durable:
-            return False
-        with self._lock:
-            return not state.staging and self._stager.reads_store(state)
-
     def take(self, state: SubscriptionState, is_async: bool | None = None) -> Job | None:
         """The next call for a subscription that was offered, or None. May read the store and call the subscription's
         transform and `order_by`. Call ``job.target.deliver(job.deliveries)``, then `finish`. A driver says what kind
         of targets it calls: the target may have been exchanged since the offer."""
+        job = self._take(state, is_async, True)
+        assert not isinstance(job, Elsewhere)
+        return job
+
+    def take_here(self, state: SubscriptionState) -> Job | Elsewhere | None:
+        """The same for a loop, which must not wait: `ELSEWHERE` where the store has to be read, and then `take` is for a
+        thread."""
+        return self._take(state, True, False)
+
+    def _take(
+        self, state: SubscriptionState, is_async: bool | None, may_read: bool
+    ) -> Job | Elsewhere | None:
         while True:
             mono = self._monotonic()
             items: list[Waiting | AcceptedEvent] = []
@@ -48,6 +67,7 @@ class Calls(Door):
                     break
                 # What it calls and what is made for it belong together: both may be exchanged once the lock is let go.
                 target, transform, origin = state.target, state.transform, state.origin
+                timeout_s = state.timeout_s
                 state.offered = False
                 if state.calls >= state.concurrency or state.staging or mono < state.paused_until:
                     self._look(state, mono)
@@ -69,6 +89,9 @@ class Calls(Door):
                 else:
                     limit = self._limit(state, mono)
                     state.ripen(mono)
+                    if not may_read and self._durable and self._stager.reads_store(state, limit):
+                        state.offered = True
+                        return ELSEWHERE
                     if limit and self._stager.wanted(state, limit):
                         stage = state.staging = True
                     else:
@@ -88,7 +111,7 @@ class Calls(Door):
             if more:
                 self._offer([state])
             if events is None:
-                job = self._mixed(state, items, mono, target, transform, origin)
+                job = self._mixed(state, items, mono, target, transform, origin, timeout_s)
             elif transform is None and state.letter_of is None:
                 wall = self._wall()
                 if count == 1:
@@ -99,18 +122,17 @@ class Calls(Door):
                 return Job(state, target, deliveries, None, _runs(events), mono, wall, None)
             else:
                 items.extend(events)
-                job = self._mixed(state, items, mono, target, transform, origin)
+                job = self._mixed(state, items, mono, target, transform, origin, timeout_s)
             if job is not None:
                 return job
         self._offer([state])
         return None
 
     def _stage(self, state: SubscriptionState) -> None:
-        before = len(state.queue)
-        self._stager.run(state)
-        if self._durable:
+        grown = self._stager.run(state)
+        if self._durable and grown:
             with self._lock:
-                self._resident += len(state.queue) - before
+                self._resident += grown
 
     def _limit(self, state: SubscriptionState, mono: float) -> int:
         if state.closing == "dead_letter":
@@ -151,6 +173,7 @@ class Calls(Door):
         target: Target,
         transform: Transform | None,
         origin: Origin,
+        timeout_s: float | None,
     ) -> Job | None:
         """A call with retries, keys, or inputs that must be made; None if nothing of it can be delivered."""
         if not self._fetch(state, items):
@@ -158,7 +181,7 @@ class Calls(Door):
         wall = self._wall()
         items = self._still_wanted(state, items, mono, wall)
         try:
-            job = self._made(state, items, mono, wall, target, transform, origin)
+            job = self._made(state, items, mono, wall, target, transform, origin, timeout_s)
         except BaseException:
             # Ctrl-C in the loop's thread, or a transform that ends its thread: nothing was begun.
             self._return(state, items, mono, 0.0)
@@ -174,8 +197,9 @@ class Calls(Door):
         target: Target,
         transform: Transform | None,
         origin: Origin,
+        timeout_s: float | None,
     ) -> Job | None:
-        deadline = None if state.timeout_s is None else mono + state.timeout_s
+        deadline = None if timeout_s is None else mono + timeout_s
         deliveries: list[Delivery] = []
         kept: list[Waiting | None] = []
         fresh: list[AcceptedEvent] = []
@@ -326,21 +350,103 @@ class Calls(Door):
             self._changed()
         return more
 
+    def turn(self, ended: Ended, ready: deque[SubscriptionState], most: int, is_async: bool) -> list[Job]:
+        """Ends calls that were taken as a whole and takes the next ones, all with the lock held once. For drivers, which
+        have a queue of what was offered (`ready`): a subscription with more to do goes to its end.
+
+        Takes of at most `most` at its front, and no further than the first whose next call takes more than a look into its
+        queue: that one is for `take`. What keeps a thread for long is taken alone. Each job's `started` and `started_at`
+        are the driver's to set. Must be given only jobs that `turn` gave.
+        """
+        found: list[Job] = []
+        more: list[SubscriptionState] = []
+        mono = 0.0
+        with self._lock:
+            for job, mono, wall in ended:
+                if not job.over:
+                    job.over = True
+                    self._settler.settle(job, None, mono, wall)
+                    state = job.state
+                    if (
+                        state.simple
+                        and not (state.offered or state.staging or state.ready or state.retries)
+                        and not (state.paused_until or state.tail.length)
+                        and state.closing is None
+                    ):
+                        # As `_look` would find.
+                        if state.queue:
+                            state.offered = True
+                            ready.append(state)
+                        else:
+                            state.quiet = True
+                    elif self._look(state, mono):
+                        ready.append(state)
+            while most:
+                try:
+                    state = ready.popleft()
+                except IndexError:
+                    break
+                queue = state.queue
+                if (
+                    not queue
+                    or not state.simple
+                    or state.is_async is not is_async
+                    or state.calls >= state.concurrency
+                    or state.ready
+                    or state.retries
+                    or state.staging
+                    or state.paused_until
+                    or state.closing is not None
+                    or (state.slow and found and not is_async)
+                ):
+                    ready.appendleft(state)
+                    break
+                most -= 1
+                origin = state.origin
+                ages: list[tuple[float, int]] | None
+                if state.batch_size == 1 or len(queue) == 1:
+                    count = 1
+                    event = queue.popleft()
+                    deliveries = [Delivery(event, event.body, origin)]
+                    ages = None
+                else:
+                    count = min(len(queue), state.batch_size)
+                    events = [queue.popleft() for _ in range(count)]
+                    deliveries = [Delivery(event, event.body, origin) for event in events]
+                    ages = _runs(events)
+                found.append(Job(state, state.target, deliveries, None, ages, 0.0, 0.0, None))
+                state.left += count
+                if self._durable:
+                    self._resident -= count
+                state.calls += 1
+                state.in_flight += count
+                state.offered = False
+                if state.calls < state.concurrency and self._look(state, mono or self._monotonic()):
+                    more.append(state)
+                if state.slow and not is_async:
+                    break
+        if more:
+            self._offer(more)
+        if ended and (self._ledger.waiting or self._room.open or self._idle.open):
+            self._after([])
+        return found
+
     def _more_letters(self, state: SubscriptionState) -> None:
         """Reads on in the store when a carrier of letters has few left and there were too many before."""
         if state.letter_of is not None and self._letters.full and state.pending < _DISCARD:
             self._letters.wanted = True
             self._pump_letters()
 
-    def put_back(self, job: Job) -> None:
-        """A call that was taken is not made, or not waited for: its deliveries are pending again, first in line, and
-        nothing counts as a try."""
+    def put_back(self, job: Job, running: bool = False) -> None:
+        """A call that was taken is not made, or (`running`) not waited for: its deliveries are pending again, first in
+        line, and nothing counts as a try. One that runs is to be told of by `finish` when it comes back."""
         state = job.state
         mono = self._monotonic()
         with self._lock:
             if job.over:
                 return
             job.over = True
+            state.abandoned += running
             count = len(job.deliveries)
             state.calls -= 1
             state.in_flight -= count

@@ -99,10 +99,10 @@ class Core:
         with self._lock:
             self._ready[is_async] = ready
             self._wakes[is_async] = wake
-            mine = [state for state in self._kept_offers if state.is_async is is_async]
-            self._kept_offers = [state for state in self._kept_offers if state.is_async is not is_async]
-        if mine:
-            ready(mine)
+            kept, self._kept_offers = self._kept_offers, []
+        self._offer(
+            kept
+        )  # Those of the other kind are kept again, or go to its driver if there is one by now.
         wake()
 
     def _keep_offer(self, states: list[SubscriptionState]) -> None:
@@ -184,7 +184,7 @@ class Core:
             if state.offered or state.staging or state.calls >= state.concurrency:
                 state.quiet = False
                 return False
-            more = bool(state.queue) or (self._durable and bool(state.tail))
+            more = bool(state.queue) or state.tail.length > 0
             state.offered = more
             state.quiet = not more
             if not more and state.letter_of is not None:
@@ -264,8 +264,9 @@ class Core:
                 self._on_error(error)
 
     def _written(self) -> None:
-        """A write of the ledger ended, in a thread of the store: a driver is asked to go on."""
-        self._wake()
+        """A write of the ledger ended, in a thread of the store: a driver is asked to go on, if there is more."""
+        if self._ledger.waiting:
+            self._wake()
         self._room_changed()
 
     def _wake(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from rulebus.dead_letter import DeadLetter
 from rulebus.delivery.calls import Calls
@@ -70,6 +70,7 @@ class Dispatcher(Calls):
         mono, wall = self._monotonic(), self._wall()
         with self._lock:
             state = self._states.get(key)
+            known = state is not None
             if state is None:
                 state = SubscriptionState(key, number, subscription, transform, origin, most, self._clock)
                 self._states[key] = state
@@ -79,6 +80,9 @@ class Dispatcher(Calls):
             self._letters.attach(state, self._clock)
             self._adopt(state, mono, wall)
             offers = [state] if self._look(state, mono) else []
+            if known and state in self._kept_offers:  # Its new target's driver may be there already.
+                self._kept_offers.remove(state)
+                offers.append(state)
         self._offer(offers)
         self._room_changed()
         if subscription.dead_letter is not None:
@@ -95,7 +99,7 @@ class Dispatcher(Calls):
         waiting = [recovered(retry, mono, wall, state) for retry in retries]
         if state.key_of is not None:
             state.recovered.extend(waiting)  # Their keys must be known first.
-            state.plain = False
+            state.plain = state.simple = False
         else:
             for one in waiting:
                 state.arrange(one)
@@ -137,6 +141,24 @@ class Dispatcher(Calls):
         letter is deleted in the same write. `where` chooses; `pause` waits (seconds) where a rate is given. Blocks
         until all are sent. Letters of subscriptions that are not there stay."""
         return redrive(self._store, self._clock, self, where, rate_per_s, dry_run, pause)
+
+    def reserve_for(self, keys: Sequence[SubscriptionKey]) -> list[SubscriptionState | bool]:
+        """Takes a place in the queue of each subscription and gives that; True: it is full, False: it is not there. In one
+        step, since one that ended is taken off the books when nothing is pending for it."""
+        found: list[SubscriptionState | bool] = []
+        with self._lock:
+            for key in keys:
+                state = self._states.get(key)
+                if state is None:
+                    found.append(False)
+                elif state.pending >= state.max_pending:
+                    state.refused += 1
+                    found.append(True)
+                else:
+                    state.pending += 1
+                    self._settler.pending += 1
+                    found.append(state)
+        return found
 
     def redriven(self, state: SubscriptionState) -> None:
         """Counts one."""

@@ -81,7 +81,11 @@ class Door(Core):
                 for event, states in batch:
                     for state in states:
                         queued = len(state.queue)
-                        if state.tail or queued >= _WINDOW or (resident >= _RESIDENT and queued >= _LEAST):
+                        if (
+                            state.tail.length
+                            or queued >= _WINDOW
+                            or (resident >= _RESIDENT and queued >= _LEAST)
+                        ):
                             state.tail.append(event.seq)
                         else:
                             state.append(event)
@@ -97,15 +101,53 @@ class Door(Core):
                         if state.quiet:
                             state.quiet = False
                             woken.append(state)
-            if not woken:
-                return
-            mono = self._monotonic()
-            offers = []
-            for state in woken:
-                if self._look(state, mono):
-                    offers.append(state)
+            offers = self._woken(woken) if woken else woken
         if offers:
             self._offer(offers)
+
+    def _woken(self, states: list[SubscriptionState]) -> list[SubscriptionState]:
+        """Those to be offered of these that got a delivery while they were quiet. Under the lock."""
+        mono = self._monotonic()
+        offers = []
+        for state in states:
+            if (
+                state.simple
+                and not (state.offered or state.staging or state.ready or state.retries or state.paused_until)
+                and state.calls < state.concurrency
+                and state.closing is None
+            ):
+                state.offered = True  # As `_look` would find.
+                offers.append(state)
+            elif self._look(state, mono):
+                offers.append(state)
+        return offers
+
+    def admit(
+        self, event: AcceptedEvent, states: Sequence[SubscriptionState], still: Callable[[], bool]
+    ) -> bool:
+        """`reserve` and `accept` of one event in one step, where no store stands between them; `still` is asked under the
+        lock when the event has its places. False: a queue is full or it is no longer so, and then nothing was done."""
+        woken: list[SubscriptionState] = []
+        with self._lock:
+            for state in states:
+                if state.pending >= state.max_pending:
+                    return False
+            for state in states:
+                state.pending += 1
+            if not still():
+                for state in states:
+                    state.pending -= 1
+                return False
+            self._settler.pending += len(states)
+            for state in states:
+                state.append(event)
+                if state.quiet:
+                    state.quiet = False
+                    woken.append(state)
+            offers = self._woken(woken) if woken else woken
+        if offers:
+            self._offer(offers)
+        return True
 
     def when_room(
         self, states: Iterable[SubscriptionState], callback: Callable[[], None]

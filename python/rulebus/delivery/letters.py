@@ -116,6 +116,7 @@ class Letters:
                 state.key, state.number, options, None, state.origin, _MOST, clock
             )
             state.letters.letter_of = state
+            state.letters.simple = False
             self._sent.setdefault(state.key, 0)
         self._cursor = min(self._cursor, self._sent[state.key])
         self.wanted = True

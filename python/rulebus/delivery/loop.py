@@ -1,8 +1,8 @@
 """Calls of ``async`` targets, on an event loop: the caller's, or one of its own in a thread.
 
-A few tasks take ready subscriptions in turn and await their calls: no task a delivery. Whenever one is about to await
-while more is ready, another comes, so that a call that waits delays nobody; calls that do not wait share one task.
-Everything may be offered from any thread. Relies on `dispatcher` and asyncio. Must never read the
+A few tasks take calls in turn and await them: no task a delivery. Whenever one really waits while there is more to do,
+another comes, so that a call that waits delays nobody; calls that do not wait share one task. Each call has a context of
+its own (`steps`). Everything may be offered from any thread. Relies on `dispatcher` and asyncio. Must never read the
 store on the loop's thread, nor end a task without its delivery being settled.
 """
 
@@ -11,15 +11,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from types import CoroutineType
 from typing import Any
 
-from rulebus.clock import Clock
+from rulebus.clock import Clock, SystemClock
+from rulebus.delivery.calls import Elsewhere
 from rulebus.delivery.dispatcher import Dispatcher
 from rulebus.delivery.inside import mark_task
 from rulebus.delivery.state import Job, SubscriptionState
+from rulebus.delivery.steps import go_on
 
 __all__ = ["LoopDriver"]
 
@@ -27,6 +31,8 @@ _TURN_S = 0.002
 """How long a task takes calls that never wait, before others on the loop have their turn."""
 _IDLE_MOST = 32
 """Tasks that stay when there is nothing to do."""
+_AT_ONCE = 8
+"""Calls that are taken with one look at the dispatcher."""
 
 
 class LoopDriver:
@@ -51,6 +57,17 @@ class LoopDriver:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._ready: deque[SubscriptionState] = deque()
+        self._taken: deque[Job] = (
+            deque()
+        )  # Calls that were taken and not begun, for the next task that is free.
+        self._ended: list[
+            tuple[Job, float, float]
+        ] = []  # Calls that ended and are not settled: see `Dispatcher.turn`.
+        self._context = copy_context()  # What handlers see of the world in which the bus was begun.
+        self._context.run(mark_task)
+        system = type(clock) is SystemClock
+        self._monotonic = time.monotonic if system else clock.monotonic
+        self._wall = time.time if system else clock.now
         self._called = False  # The loop was asked to come, and has not come yet.
         self._tasks: dict[asyncio.Task[None], Job | None] = {}
         self._given_up: set[asyncio.Task[None]] = set()
@@ -123,7 +140,7 @@ class LoopDriver:
         if self._stopping:
             return
         self._dispatcher.tick(True)
-        if self._ready:
+        if self._left:
             self._help()
         self._set_timer()
 
@@ -137,7 +154,8 @@ class LoopDriver:
             if not idle.done():
                 idle.set_result(None)
                 return
-        task = self.loop.create_task(self._work(), name=f"{self._name}-deliveries")
+        context = self._context.copy()
+        task = self.loop.create_task(self._work(), name=f"{self._name}-deliveries", context=context)
         self._tasks[task] = None
         task.add_done_callback(self._done)
 
@@ -161,24 +179,22 @@ class LoopDriver:
             if self._dispatcher.finish(job, reason):
                 self._ready.append(job.state)
         self._coming = False  # It may have been the one that was to come.
-        if self._ready:
+        if self._left:
             self._call(self.loop)
 
     async def _work(self) -> None:
-        """Takes what is ready, in turn; waits for more."""
-        mark_task()
+        """Makes the calls that are to be made, in turn; waits for more."""
         task = asyncio.current_task()
         assert task is not None
-        loop, ready = self.loop, self._ready
+        loop = self.loop
         while True:
             self._coming = False
             turn_ends = loop.time() + _TURN_S
-            calls = 0
-            while ready and not self._stopping:
-                state = ready.popleft()
-                await self._deliver(task, state)
-                calls += 1
-                if not calls & 7 and loop.time() >= turn_ends:
+            while self._left:
+                await self._turn(task)
+                if self._stopping:
+                    return
+                if loop.time() >= turn_ends:
                     await asyncio.sleep(0)
                     turn_ends = loop.time() + _TURN_S
             if self._stopping or len(self._idle) >= _IDLE_MOST:
@@ -187,56 +203,99 @@ class LoopDriver:
             self._idle.append(idle)
             await idle
 
-    async def _deliver(self, task: asyncio.Task[None], state: SubscriptionState) -> None:
-        """One call for a subscription."""
-        dispatcher = self._dispatcher
-        if dispatcher.wants_store(state):
-            if self._ready:
-                self._help()
-            job = await self._take_elsewhere(state)
-        else:
-            try:
-                job = dispatcher.take(state, True)
-            except BaseException as error:
-                dispatcher.stumbled(state, error)
-                if isinstance(error, Exception):
-                    return
-                raise
-        if job is None:
-            return
-        if self._stopping:
-            dispatcher.put_back(job)
-            return
-        if self._ready:
-            self._help()
-        self._tasks[task] = job
-        if job.deadline is not None:
-            job.on_expire = self._expired
-            if job.over:  # Its time was up before it began.
-                self._tasks[task] = None
-                if dispatcher.finish(job):
-                    self._ready.append(state)
+    async def _turn(self, task: asyncio.Task[None]) -> None:
+        """Some calls; or a single one that takes more than the usual steps."""
+        taken = self._taken
+        if not taken:
+            self._settle(_AT_ONCE)
+            if not taken:
+                if self._ready and not self._stopping:
+                    await self._deliver(task, self._ready.popleft())
                 return
+        mono, wall = self._monotonic(), self._wall()
+        while taken and not self._stopping:
+            job = taken.popleft()
+            job.started, job.started_at = mono, wall
+            outcome = await self._make(task, job)
+            if outcome is not None or job.over:
+                self._end(job, outcome)
+            mono, wall = self._monotonic(), self._wall()
+            if outcome is None and not job.over:
+                self._ended.append((job, mono, wall))
+
+    @property
+    def _left(self) -> bool:
+        """Whether there is anything for a task to do."""
+        return bool(self._ready or self._taken or self._ended)
+
+    def _settle(self, most: int) -> None:
+        """Ends what ended, and takes at most so many calls."""
+        ended = self._ended
+        self._ended = []
+        self._taken.extend(self._dispatcher.turn(ended, self._ready, most, True))
+
+    async def _make(self, task: asyncio.Task[None], job: Job) -> object:
+        """Makes a call; what came of it. Raises CancelledError where the loop is shut down."""
+        self._tasks[task] = job
         outcome: object
         try:
             answer = job.target.deliver(job.deliveries)
-            if type(answer) is CoroutineType or inspect.isawaitable(answer):
-                outcome = await answer
+            if type(answer) is CoroutineType:
+                context = self._context.copy()
+                try:
+                    waits_for = context.run(answer.send, None)
+                except StopIteration as end:
+                    outcome = end.value
+                else:
+                    if self._left:
+                        self._help()
+                    outcome = await go_on(answer, context, waits_for)
             else:
-                outcome = answer
+                self._help()
+                outcome = await answer if inspect.isawaitable(answer) else answer
         except asyncio.CancelledError as error:
             outcome = error
             if not job.over and task.cancelling():
                 raise  # The loop is shut down: `_done` settles it.
         except BaseException as error:
             outcome = error
+        self._tasks[task] = None
         if job.over:
             self._given_up.discard(task)
             if task.cancelling():
                 task.uncancel()
-        self._tasks[task] = None
-        if dispatcher.finish(job, outcome):
-            self._ready.append(state)
+        return outcome
+
+    def _end(self, job: Job, outcome: object) -> None:
+        if self._dispatcher.finish(job, outcome):
+            self._ready.append(job.state)
+
+    async def _deliver(self, task: asyncio.Task[None], state: SubscriptionState) -> None:
+        """One call for a subscription."""
+        dispatcher = self._dispatcher
+        try:
+            found = dispatcher.take_here(state)
+        except BaseException as error:
+            dispatcher.stumbled(state, error)
+            if isinstance(error, Exception):
+                return
+            raise
+        if isinstance(found, Elsewhere):
+            if self._left:
+                self._help()
+            found = await self._take_elsewhere(state)
+        job = found
+        if job is None:
+            return
+        if self._stopping:
+            dispatcher.put_back(job)
+            return
+        if job.deadline is not None:
+            job.on_expire = self._expired
+            if job.over:  # Its time was up before it began.
+                self._end(job, None)
+                return
+        self._end(job, await self._make(task, job))
 
     async def _take_elsewhere(self, state: SubscriptionState) -> Job | None:
         """`Dispatcher.take` in a thread, since it reads the store."""
@@ -267,6 +326,12 @@ class LoopDriver:
 
     # The end.
 
+    def _give_back(self) -> None:
+        """Settles what ended; what was taken and not begun is pending again."""
+        self._settle(0)
+        while self._taken:
+            self._dispatcher.put_back(self._taken.popleft())
+
     @property
     def running(self) -> int:
         """Calls that have not come back."""
@@ -291,8 +356,9 @@ class LoopDriver:
             job = self._tasks[task]
             if job is not None:
                 self._tasks[task] = None
-                self._dispatcher.put_back(job)
+                self._dispatcher.put_back(job, running=True)
             task.cancel()
+        self._give_back()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -308,6 +374,7 @@ class LoopDriver:
         on_loop = self._thread is threading.current_thread()
         if on_loop:
             self._stopping = True
+            self._give_back()
             return self.running
         stopping: Coroutine[Any, Any, int] = self.stop_async(timeout_s)
         left = asyncio.run_coroutine_threadsafe(stopping, loop).result()

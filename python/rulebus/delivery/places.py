@@ -23,30 +23,31 @@ class Places:
     ([1, 2], 2)
     """
 
-    __slots__ = ("_chunks", "_length", "_start")
+    __slots__ = ("_chunks", "_start", "length")
 
     def __init__(self, places: Iterable[int] = ()) -> None:
         self._chunks: deque[array[int]] = deque()
         self._start = 0  # How many of the first chunk are gone.
-        self._length = 0
+        self.length = 0
+        """How many there are, for whoever asks at every event. Read only."""
         self.extend(places)
 
     def __len__(self) -> int:
-        return self._length
+        return self.length
 
     def append(self, place: int) -> None:
         """Puts one at the end."""
         if not self._chunks or len(self._chunks[-1]) >= _CHUNK:
             self._chunks.append(array("q"))
         self._chunks[-1].append(place)
-        self._length += 1
+        self.length += 1
 
     def extend(self, places: Iterable[int]) -> None:
         """Puts many at the end."""
         more = places if isinstance(places, array) and places.typecode == "q" else array("q", places)
         for start in range(0, len(more), _CHUNK):
             self._chunks.append(more[start : start + _CHUNK])
-        self._length += len(more)
+        self.length += len(more)
 
     def take(self, most: int) -> array[int]:
         """Removes and gives the first ones, at most so many."""
@@ -60,7 +61,7 @@ class Places:
             if self._start >= len(chunk):
                 self._chunks.popleft()
                 self._start = 0
-        self._length -= len(taken)
+        self.length -= len(taken)
         return taken
 
     def put_back(self, places: array[int]) -> None:
@@ -71,4 +72,4 @@ class Places:
             self._chunks[0] = self._chunks[0][self._start :]
             self._start = 0
         self._chunks.appendleft(places)
-        self._length += len(places)
+        self.length += len(places)

@@ -43,7 +43,7 @@ class RedriveResult:
 
 class _Door(Protocol):
     def state(self, key: SubscriptionKey) -> SubscriptionState | None: ...
-    def reserve(self, routes: Sequence[Sequence[SubscriptionState]]) -> list[int] | None: ...
+    def reserve_for(self, keys: Sequence[SubscriptionKey]) -> list[SubscriptionState | bool]: ...
     def release(self, routes: Sequence[Sequence[SubscriptionState]]) -> None: ...
     def accept(self, batch: Sequence[tuple[AcceptedEvent, Sequence[SubscriptionState]]]) -> None: ...
     def redriven(self, state: SubscriptionState) -> None: ...
@@ -126,15 +126,17 @@ def _key(letter: DeadLetter) -> SubscriptionKey:
 
 def _send(store: Store, clock: Clock, door: _Door, letters: list[DeadLetter]) -> tuple[int, int, int]:
     """Sends letters that are claimed; what cannot be sent is given back."""
-    found = [(letter, door.state(_key(letter))) for letter in letters]
-    going = [(letter, (state,)) for letter, state in found if state is not None]
-    nowhere = len(found) - len(going)
-    refused = set(door.reserve([states for _, states in going]) or ())
-    going = [pair for index, pair in enumerate(going) if index not in refused]
+    found = door.reserve_for([_key(letter) for letter in letters])
+    going = [
+        (letter, (state,))
+        for letter, state in zip(letters, found, strict=True)
+        if not isinstance(state, bool)
+    ]
+    nowhere, full = found.count(False), found.count(True)
     gone = [letter.id for letter, _ in going]
     door.unclaim({letter.id for letter in letters}.difference(gone))
     if not going:
-        return 0, nowhere, len(refused)
+        return 0, nowhere, full
     now = clock.now()
     batch = [
         (
@@ -176,4 +178,4 @@ def _send(store: Store, clock: Clock, door: _Door, letters: list[DeadLetter]) ->
         future.add_done_callback(arrived)
         settled.wait()
         future.result()
-    return len(batch), nowhere, len(refused)
+    return len(batch), nowhere, full

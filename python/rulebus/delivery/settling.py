@@ -50,9 +50,14 @@ class Settler:
         if state.jobs:
             state.jobs.pop(job, None)
         if failures is None and job.items is None and state.window is None:
-            for accepted_at, many in job.ages:
-                first.add(job.started_at - accepted_at, many)
-                success.add(wall - accepted_at, many)
+            if job.ages is None:
+                accepted_at = job.deliveries[0].event.accepted_at
+                first.add(job.started_at - accepted_at)
+                success.add(wall - accepted_at)
+            else:
+                for accepted_at, many in job.ages:
+                    first.add(job.started_at - accepted_at, many)
+                    success.add(wall - accepted_at, many)
             state.succeeded += count
             state.pending -= count
             self.pending -= count
@@ -65,7 +70,8 @@ class Settler:
                 )
                 self._ledger.waiting = True
             return
-        for accepted_at, many in job.ages:
+        ages = [(job.deliveries[0].event.accepted_at, 1)] if job.ages is None else job.ages
+        for accepted_at, many in ages:
             first.add(job.started_at - accepted_at, many)
         for place, delivery in enumerate(job.deliveries):
             failure = None if failures is None else failures[place]

@@ -10,6 +10,7 @@ import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Hashable
+from itertools import islice
 
 from rulebus.clock import Clock
 from rulebus.delivery.ordering import NO_KEY
@@ -69,30 +70,31 @@ class Stager:
         return not state.ready and not state.queue and bool(state.tail)
 
     @staticmethod
-    def reads_store(state: SubscriptionState) -> bool:
-        """Whether doing it reads the store. Under the lock."""
+    def reads_store(state: SubscriptionState, limit: int) -> bool:
+        """Whether the store is read before, or when, a call of so many deliveries begins. Under the lock, after those that
+        are due are ready."""
         if state.recovered or (state.tail and not state.queue):
             return True
-        return bool(state.ready) and state.ready[0].event is None
+        return any(waiting.event is None for waiting in islice(state.ready, limit))
 
-    def run(self, state: SubscriptionState) -> None:
-        """Does one portion; the caller has set `staging`, and it is unset at the end."""
+    def run(self, state: SubscriptionState) -> int:
+        """Does one portion; the caller has set `staging`, and it is unset at the end. By how many events `queue` grew from
+        it: others may put some there meanwhile."""
         try:
             if state.recovered:
                 self._recover(state)
-            elif state.queue:
-                self._sort(state)
-            else:
-                self._load(state)
+                return 0
+            return -self._sort(state) if state.queue else self._load(state)
         except Exception as error:
             with self._lock:
                 state.paused_until = self._clock.monotonic() + _PAUSE_S
             self._on_error(error)
+            return 0
         finally:
             with self._lock:
                 state.staging = False
 
-    def _load(self, state: SubscriptionState) -> None:
+    def _load(self, state: SubscriptionState) -> int:
         with self._lock:
             # Whoever accepts says when (a redrive in its own thread, beside the store's), so they may not rise.
             places = array("q", sorted(state.tail.take(_LOAD)))
@@ -105,6 +107,7 @@ class Stager:
                     state.queue.extendleft(reversed(events))
                 else:
                     state.tail.put_back(places)
+        return len(events)
 
     def fetch(self, places: array[int] | list[int]) -> list[AcceptedEvent]:
         """The events at these rising places."""
@@ -125,7 +128,7 @@ class Stager:
                 keys.append(_NoKey(error))
         return keys
 
-    def _sort(self, state: SubscriptionState) -> None:
+    def _sort(self, state: SubscriptionState) -> int:
         with self._lock:
             queue = state.queue
             events = [queue.popleft() for _ in range(min(_SORT, len(queue)))]
@@ -139,6 +142,7 @@ class Stager:
                 else:
                     state.in_flight -= 1
                     self._place(state, Waiting(event.seq, event, key))
+        return len(events)
 
     def _give_up(
         self, state: SubscriptionState, event: AcceptedEvent, item: Waiting | None, key: _NoKey

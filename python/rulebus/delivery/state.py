@@ -84,7 +84,7 @@ class Job:
         target: Target,
         deliveries: list[Delivery],
         items: list[Waiting | None] | None,
-        ages: list[tuple[float, int]],
+        ages: list[tuple[float, int]] | None,
         started: float,
         started_at: float,
         deadline: float | None,
@@ -97,7 +97,8 @@ class Job:
         self.items = (
             items  # Aligned with deliveries where any is a Waiting; None: all are first tries without key.
         )
-        self.ages = ages  # Runs of deliveries accepted at one moment: (accepted_at, how many).
+        # Runs of deliveries accepted at one moment: (accepted_at, how many); None: of a single first try, its own.
+        self.ages = ages
         self.started = started
         """On the monotonic clock."""
         self.started_at = started_at
@@ -154,6 +155,7 @@ class SubscriptionState:
         "retried",
         "retries",
         "retry",
+        "simple",
         "slow",
         "staging",
         "subscription",
@@ -255,6 +257,7 @@ class SubscriptionState:
             and not self.busy
             and not self.recovered
         )
+        self.simple = self.plain and transform is None and self.letter_of is None
         if subscription.deduplicate_s <= 0:
             self.window = None
         elif self.window is None:

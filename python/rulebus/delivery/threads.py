@@ -1,9 +1,9 @@
 """Calls of ordinary (not ``async``) targets, in a pool of threads that grows while work waits behind slow ones.
 
-A worker takes ready subscriptions in turn. A call that takes long holds one worker; whenever something waits and all
-are held, another worker comes, so that a slow target delays nobody. One more thread keeps the time: it sleeps until
-something is due, and looks every few milliseconds only while work waits for a worker. Relies on `dispatcher`.
-Must never let what a target raises, however odd, end a worker without its delivery being settled.
+A worker takes the calls of ready subscriptions in turn, several at once of those that are usually quick. A call that takes
+long holds one worker; whenever something waits and all are held, another worker comes, also to what the first one took, so
+that a slow target delays nobody. One more thread keeps the time: it sleeps until something is due, and looks every few
+milliseconds only while work waits for a worker. Relies on `dispatcher`. Must never let what a target raises, however odd, end a worker without its delivery being settled.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
-from rulebus.clock import Clock
+from rulebus.clock import Clock, SystemClock
 from rulebus.delivery.dispatcher import Dispatcher
 from rulebus.delivery.inside import mark_thread
 from rulebus.delivery.state import Job, SubscriptionState
@@ -28,6 +29,9 @@ _STUCK_S = 10.0
 """A call that takes longer does not count against `max_workers`."""
 _SATURATED = 0.9
 """Share of a processor in use at which another worker would only take turns with those there are."""
+
+_AT_ONCE = 16
+"""Calls that are taken with one look at the dispatcher, at most."""
 
 _here = threading.local()
 
@@ -63,6 +67,14 @@ class ThreadDriver:
         self._most = max_workers
         self._name = name
         self._ready: deque[SubscriptionState] = deque()
+        self._taken: deque[Job] = (
+            deque()
+        )  # Calls that were taken and not begun, for the next worker that is free.
+        self._over: deque[tuple[Job, float, float]] = deque()  # Calls not settled yet: see `Dispatcher.turn`.
+        system = type(clock) is SystemClock
+        self._monotonic = time.monotonic if system else clock.monotonic
+        self._wall = time.time if system else clock.now
+        self._system = system
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []  # The last one that became idle is woken first.
         self._workers: set[_Worker] = set()
@@ -99,10 +111,9 @@ class ThreadDriver:
         """Threads there are, those that are stuck included."""
         return len(self._workers)
 
-    @property
     def waiting(self) -> bool:
         """Whether work waits for a worker."""
-        return bool(self._ready)
+        return bool(self._ready or self._taken or self._over)
 
     def grow(self, waited_s: float, saturated: bool) -> None:
         """Work waits: wakes or starts a worker, if that helps."""
@@ -110,7 +121,7 @@ class ThreadDriver:
             return
         now = time.monotonic()
         with self._lock:
-            if self._stopping or not self._ready:
+            if self._stopping or not self.waiting():
                 return
             counted, moving = 0, False
             for worker in self._workers:
@@ -120,7 +131,8 @@ class ThreadDriver:
             if moving and (saturated or waited_s < _LOOK_S):
                 return  # Somebody will come to it; another thread would only take turns with those there are.
             # Doubled when all are held, so that many slow targets are no queue for those behind them.
-            wanted = 1 if moving else min(len(self._ready), max(1, counted))
+            waiting = len(self._ready) + len(self._taken)
+            wanted = 1 if moving else min(max(1, waiting), max(1, counted))
             for _ in range(min(wanted, self._most - counted)):
                 self._start()
 
@@ -140,15 +152,16 @@ class ThreadDriver:
         _here.worker = worker
         mark_thread()
         try:
-            while True:
-                state = self._next(worker)
-                if state is None:
-                    return
-                self._run(worker, state)
+            while self._more(worker):
+                self._turn(worker)
         finally:
             self._left(worker)
 
     def _left(self, worker: _Worker) -> None:
+        if self._stopping:
+            self._give_back()
+        else:
+            self._settle(0)
         with self._lock:
             self._workers.discard(worker)
             if worker in self._idle:
@@ -156,24 +169,19 @@ class ThreadDriver:
             self._ended.notify_all()
         job, worker.job = worker.job, None
         if job is not None:  # The thread was ended from outside in the midst of a call.
-            if self._dispatcher.finish(job, RuntimeError("the worker thread of this call was ended")):
-                self._ready.append(job.state)
+            self._finish(job, RuntimeError("the worker thread of this call was ended"))
+        if self.waiting():
             self._time.watch()
 
-    def _next(self, worker: _Worker) -> SubscriptionState | None:
-        """The next subscription in turn; None: the worker may leave."""
-        ready = self._ready
+    def _more(self, worker: _Worker) -> bool:
+        """Waits until there is something to do; False: the worker may leave."""
         while not self._stopping:
-            try:
-                state = ready.popleft()
-            except IndexError:
-                pass
-            else:
-                return state
+            if self.waiting():
+                return True
             with self._lock:
                 # After this, whoever offers finds this worker; before it, what was offered is found here.
                 self._idle.append(worker)
-            if ready or self._stopping:
+            if self.waiting() or self._stopping:
                 with self._lock:
                     if worker in self._idle:
                         self._idle.remove(worker)
@@ -184,11 +192,68 @@ class ThreadDriver:
                 with self._lock:
                     if worker in self._idle:
                         self._idle.remove(worker)
-                        return None
+                        return False
                 worker.gate.acquire()
-        return None
+        return False
+
+    def _turn(self, worker: _Worker) -> None:
+        """Some calls; or a single one that takes more than the usual steps."""
+        taken = self._taken
+        if not taken:
+            self._settle(1 + min(len(self._ready) // 2, _AT_ONCE - 1))
+            if not taken:
+                try:
+                    state = self._ready.popleft()
+                except IndexError:
+                    return
+                self._run(worker, state)
+                return
+            if len(taken) > 1:
+                self._time.watch()  # Whoever gets stuck in the first of them is not alone with the others.
+        mono, wall = self._monotonic(), self._wall()
+        while not self._stopping:
+            try:
+                job = taken.popleft()
+            except IndexError:
+                break
+            job.started, job.started_at = mono, wall
+            outcome = self._call(worker, job, mono if self._system else time.monotonic())
+            if outcome is not None or job.over:
+                self._finish(job, outcome)
+            mono, wall = self._monotonic(), self._wall()
+            if outcome is None and not job.over:
+                self._over.append((job, mono, wall))
+
+    def _settle(self, most: int) -> None:
+        """Ends what ended, and takes at most so many calls."""
+        ended: list[tuple[Job, float, float]] = []
+        while self._over:
+            try:
+                ended.append(self._over.popleft())
+            except IndexError:
+                break  # Another worker was quicker.
+        self._taken.extend(self._dispatcher.turn(ended, self._ready, most, False))
+
+    def _call(self, worker: _Worker, job: Job, now: float) -> object:
+        """Makes a call; what came of it."""
+        worker.began = now
+        worker.job = job
+        if job.state.slow and self.waiting() and not self._wake_one():
+            self._time.watch()
+        outcome: object
+        try:
+            outcome = job.target.deliver(job.deliveries)
+        except BaseException as error:  # SystemExit and its kind end no worker.
+            outcome = error
+        worker.job = None
+        return outcome
+
+    def _finish(self, job: Job, outcome: object) -> None:
+        if self._dispatcher.finish(job, outcome):
+            self._ready.append(job.state)
 
     def _run(self, worker: _Worker, state: SubscriptionState) -> None:
+        """A call for a subscription, by itself."""
         dispatcher = self._dispatcher
         try:
             job = dispatcher.take(state, False)
@@ -197,25 +262,15 @@ class ThreadDriver:
             return
         if job is None:
             return
-        worker.began = time.monotonic()
-        worker.job = job
         if job.deadline is not None:
+            worker.began = time.monotonic()
+            worker.job = job
             job.on_expire = self._write_off
             if job.over:  # Its time was up before it began.
                 worker.job = None
-                if dispatcher.finish(job):
-                    self._ready.append(state)
+                self._finish(job, None)
                 return
-        if state.slow and self._ready and not self._wake_one():
-            self._time.watch()
-        outcome: object
-        try:
-            outcome = job.target.deliver(job.deliveries)
-        except BaseException as error:  # SystemExit and its kind end no worker.
-            outcome = error
-        worker.job = None
-        if dispatcher.finish(job, outcome):
-            self._ready.append(state)
+        self._finish(job, self._call(worker, job, time.monotonic()))
         if worker.written_off:
             worker.written_off = False
 
@@ -226,10 +281,17 @@ class ThreadDriver:
                 if worker.job is job:
                     worker.written_off = True
                     self._ended.notify_all()
-        if self._ready:
+        if self.waiting():
             self._time.watch()
 
     # The end.
+
+    def _give_back(self) -> None:
+        """Settles what ended; what was taken and not begun is pending again."""
+        self._settle(0)
+        with suppress(IndexError):  # Another thread may be quicker, with the last one.
+            while True:
+                self._dispatcher.put_back(self._taken.popleft())
 
     @property
     def running(self) -> int:
@@ -255,6 +317,7 @@ class ThreadDriver:
                     break
                 self._ended.wait(left)
             left_behind = sum(worker.job is not None for worker in self._workers if worker is not own)
+        self._give_back()
         self._time.stop()
         return left_behind
 
@@ -270,6 +333,7 @@ class _Timekeeper:
         self._gate = threading.Condition(threading.Lock())
         self._signalled = False
         self._watching = False
+        self._lingers = False  # Looks once more after there was work, before it sleeps for long.
         self._since = 0.0  # When work began to wait, on the real clock.
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -293,7 +357,7 @@ class _Timekeeper:
         """Work waits and no worker is idle: looks after it shortly."""
         if self._watching:
             return
-        self._watching = True
+        self._watching = self._lingers = True
         self._since = time.monotonic()
         self.wake()
 
@@ -329,11 +393,16 @@ class _Timekeeper:
             driver.grow(now - self._since, share > _SATURATED)
 
     def _still_waiting(self) -> bool:
+        if not self._driver.waiting() and self._lingers:
+            # Where work comes and goes all the time, it is not worth a wake-up each time.
+            self._lingers = False
+            self._since = time.monotonic()
+            return False
         self._watching = False
         # In this order: an offer that comes between saw that somebody watches, and is seen here.
-        if not self._driver.waiting:
+        if not self._driver.waiting():
             return False
-        self._watching = True
+        self._watching = self._lingers = True
         return True
 
     def _wait_s(self) -> float | None:

@@ -24,6 +24,7 @@ __all__ = ["FilePlace", "FileSource", "StreamSource"]
 
 _BLOCK = 1 << 18
 _HEAD = 1024
+_TAIL = 256
 _GRACE_S = 5.0
 
 
@@ -59,7 +60,8 @@ class StreamSource:
 
 @dataclass(frozen=True, slots=True)
 class FilePlace:
-    """How far a file was read, and which file that is: its inode, which systems give again, and its first bytes."""
+    """How far a file was read, and which file that is: its inode, which systems give again, its first bytes, and the last
+    ones that were read."""
 
     inode: int
     done: int
@@ -68,17 +70,23 @@ class FilePlace:
     """How many lines these are."""
     head: str
     """Digest of the first `_HEAD` bytes of them."""
+    tail: str = ""
+    """Digest of the last `_TAIL` bytes of them; empty where an earlier version did not write it down."""
 
     @classmethod
     def of(cls, file: BinaryIO, done: int, lines: int) -> FilePlace:
         """The place in an open file."""
-        return cls(os.fstat(file.fileno()).st_ino, done, lines, _digest(file, done))
+        head, tail = _digest(_head(file, done)), _digest(_tail(file, done))
+        return cls(os.fstat(file.fileno()).st_ino, done, lines, head, tail)
 
     def is_in(self, file: BinaryIO) -> bool:
         """Whether that is the file, and as long as it was at least."""
         status = os.fstat(file.fileno())
-        same = status.st_ino == self.inode and status.st_size >= self.done
-        return same and _digest(file, self.done) == self.head
+        if status.st_ino != self.inode or status.st_size < self.done:
+            return False
+        if _digest(_head(file, self.done)) != self.head:
+            return False
+        return not self.tail or _digest(_tail(file, self.done)) == self.tail
 
     def to_json(self) -> bytes:
         """As a store keeps it."""
@@ -90,12 +98,26 @@ class FilePlace:
         return cls(**json.loads(document))
 
 
-def _digest(file: BinaryIO, done: int) -> str:
-    return hashlib.sha256(os.pread(file.fileno(), min(_HEAD, done), 0)).hexdigest()[:32]
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _head(file: BinaryIO, done: int) -> bytes:
+    return os.pread(file.fileno(), min(_HEAD, done), 0)
+
+
+def _tail(file: BinaryIO, done: int) -> bytes:
+    """What stands before a place."""
+    count = min(_TAIL, done)
+    return os.pread(file.fileno(), count, done - count)
 
 
 class FileSource:
     """A file of JSON lines as it grows, also over rotation (moved away and made anew) and truncation.
+
+    Whether it was truncated, and has grown again since, is seen by the last bytes that were read: where others stand in
+    their place, what is in the file now is read from its beginning, and said so. What was written and truncated again
+    between two looks was never seen.
 
     `remember` keeps how far it was read, so that a restart goes on there, also in a file that was moved within its
     folder meanwhile; what was read but not yet remembered is read again.
@@ -158,17 +180,24 @@ class FileSource:
         done, number = (begin.done, begin.lines) if begin is not None else (0, 0)
         file.seek(done)
         lines = Lines(str(self._path), self._door, number=number)
+        last = _tail(file, done)
         while True:
+            at = file.tell()
             block = await asyncio.to_thread(file.read, _BLOCK)
-            if block:
+            # Looked at after the read: what was read before the file was truncated is good.
+            if _tail(file, at) != last:
+                self._door.say(
+                    f"{self._path} was truncated: what stands in it now is read from the beginning"
+                )
+                await lines.finish()
+                file.seek(0)
+                done, last, lines = 0, b"", Lines(str(self._path), self._door)
+            elif block:
+                last = (last + block)[-_TAIL:]
                 read = await lines.feed(block)
                 done += read
                 if read:
                     await asyncio.to_thread(self._remember, FilePlace.of(file, done, lines.number))
-            elif os.fstat(file.fileno()).st_size < file.tell():
-                await lines.finish()
-                file.seek(0)
-                done, lines = 0, Lines(str(self._path), self._door)
             elif moved:
                 await lines.finish()
                 return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -42,7 +43,8 @@ class FileTarget:
     With `fsync` a delivery counts as taken when it is on the disk, not only with the operating system. The file is
     created when missing (its folder is not), and opened again when it was moved away or removed, so that rotation
     needs no signal. Input that holds line breaks is brought onto one line; text that is no JSON becomes a JSON string.
-    What the file system refuses (full, read-only, no permission) is retryable, and a line begun is taken back.
+    What the file system refuses (full, read-only, no permission) is retryable, and a line begun is taken back. A pipe
+    (FIFO) is written without waiting: nobody reads, or too slowly, is retryable too, and a line begun comes again.
 
     COST: one `write` a call, whatever the batch; ask for large batches (`defaults`) where there are many events.
     """
@@ -97,10 +99,13 @@ class FileTarget:
             if named is not None and (named.st_ino, named.st_dev) == (there.st_ino, there.st_dev):
                 return self._fd
             self._shut()
-        flags = (
-            os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        )
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        # A pipe would hold its thread until somebody reads; it is written without waiting, and says why it cannot be.
+        for name in ("O_CLOEXEC", "O_BINARY", "O_NONBLOCK"):
+            flags |= getattr(os, name, 0)
         self._fd = os.open(self._path, flags, self._mode)
+        if hasattr(os, "O_NONBLOCK") and not stat.S_ISFIFO(os.fstat(self._fd).st_mode):
+            os.set_blocking(self._fd, True)
         # A process that died while it wrote leaves half a line; ours begins a new one.
         self._torn = _ends_in_half_a_line(self._path)
         return self._fd
@@ -115,7 +120,7 @@ class FileTarget:
                 done += os.write(fd, view[done:])
             self._torn = False
             if self._fsync:
-                os.fsync(fd)
+                _sync(fd)
         except OSError as error:
             if done == len(view):  # Written, but not known to be on the disk: sent again, all of it.
                 return 0, _failure(error)
@@ -125,7 +130,7 @@ class FileTarget:
                 os.ftruncate(fd, start + keep)
                 self._torn = bool(prefix) and not keep
             except OSError:
-                self._torn = done > 0
+                self._torn = done > keep
             return whole, _failure(error)
         return len(data), None
 
@@ -193,11 +198,22 @@ def _ends_in_half_a_line(path: str) -> bool:
         return False
 
 
+def _sync(fd: int) -> None:
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # A pipe, which has nothing to be written to.
+            raise
+
+
 def _failure(error: OSError) -> Failure:
     name = errno.errorcode.get(error.errno or 0, type(error).__name__)
-    return Failure(
-        "retryable",
-        "FILE_ERROR",
-        f"the file could not be written: {error.strerror or error}",
-        status=name,
-    )
+    why = _OF_PIPES.get(error.errno or 0) or error.strerror or error
+    return Failure("retryable", "FILE_ERROR", f"the file could not be written: {why}", status=name)
+
+
+_OF_PIPES = {
+    errno.ENXIO: "it is a pipe that nobody reads",
+    errno.EPIPE: "it is a pipe whose reader has gone",
+    errno.EAGAIN: "it is a pipe, and full: its reader does not keep up",
+}

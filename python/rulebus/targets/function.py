@@ -129,10 +129,14 @@ class FunctionTarget:
             return (Event(delivery.input),)
         return (_value(delivery.input),)
 
-    def _batch_arguments(self, deliveries: Sequence[Delivery]) -> tuple[Any, ...]:
+    def _call_batch(self, deliveries: Sequence[Delivery]) -> Any:
+        """What the function answers to a list."""
         if self._lambda:
-            return [_value(d.input) for d in deliveries], Context(self.name, deliveries[0], self._clock)
-        return ([Event(d.input) if d.input is d.event.body else _value(d.input) for d in deliveries],)
+            values = [_value(delivery.input) for delivery in deliveries]
+            return self._call(values, Context(self.name, deliveries[0], self._clock))
+        return self._call(
+            [Event(d.input) if d.input is d.event.body else _value(d.input) for d in deliveries]
+        )
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> Outcomes:
         if len(deliveries) == 1:
@@ -178,11 +182,11 @@ class FunctionTarget:
         return outcomes
 
     def _deliver_batch(self, deliveries: Sequence[Delivery]) -> Outcomes:
-        answer = self._call(*self._batch_arguments(deliveries))
+        answer = self._call_batch(deliveries)
         return None if answer is None else _outcomes(answer, deliveries)
 
     async def _deliver_batch_async(self, deliveries: Sequence[Delivery]) -> Outcomes:
-        answer = await self._call(*self._batch_arguments(deliveries))
+        answer = await self._call_batch(deliveries)
         return None if answer is None else _outcomes(answer, deliveries)
 
 

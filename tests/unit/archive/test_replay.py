@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -138,6 +138,10 @@ def test_what_a_replay_cannot_be(bus: Bus) -> None:
         assert caught.value.code == code
     with pytest.raises(BusError, match="no time zone"):
         bus.replays.start("all", datetime(2026, 1, 1), datetime(2027, 1, 1))
+    for text in ("yesterday", "", "1772323200", "2026-13-01", "26 Nov 2026"):
+        with pytest.raises(BusError, match="write 2026-11-26T03:38:05Z") as caught:
+            bus.replays.start("all", text, 1e12)
+        assert caught.value.code == "replay-window"
     with pytest.raises(BusError, match="rate_per_s"):
         bus.replays.start("all", *EVER, rate_per_s=float("nan"))
     assert [status.name for status in bus.replays.replays()] == ["n"]
@@ -269,3 +273,28 @@ def test_the_name_is_spliced_in(body: bytes, expected: list[str]) -> None:
     assert list(spliced) == expected
     assert spliced.pop("replay-name") == "n"
     assert spliced == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (START + 3, START + 5),
+        (datetime.fromtimestamp(START + 3, UTC), datetime.fromtimestamp(START + 5, UTC)),
+        (
+            datetime.fromtimestamp(START + 3, UTC).isoformat(),
+            datetime.fromtimestamp(START + 5, UTC).isoformat().replace("+00:00", "Z"),
+        ),
+        (
+            datetime.fromtimestamp(START + 3, UTC).replace(tzinfo=None).isoformat(),
+            datetime.fromtimestamp(START + 5, timezone(timedelta(hours=2))).isoformat(),
+        ),
+    ],
+)
+def test_a_window_is_given_in_any_of_three_ways(
+    bus: Bus, start: float | datetime | str, end: float | datetime | str
+) -> None:
+    bus.fill(10)
+    assert [one.id for one in bus.archives.events("all", start, end)] == ["e-3", "e-4"]
+    assert bus.replays.dry_run("all", start, end).events == 2
+    status = bus.replays.start("all", start, end, run=False).status
+    assert (status.start, status.end) == (START + 3, START + 5)

@@ -199,13 +199,13 @@ def test_odd_names_are_only_names(tmp_path: Path) -> None:
 
 def test_a_backup_is_a_store(tmp_path: Path) -> None:
     store = opened(tmp_path / "a.db")
-    append(store, *[event(n) for n in range(500)])
+    places = append(store, *[event(n) for n in range(500)])
     store.backup(tmp_path / "b.db")
     refused("store-exists", lambda: store.backup(tmp_path / "b.db"))
-    settle(store, list(range(1, 501)))
+    settle(store, places)
     refused("store-unreachable", lambda: store.backup(tmp_path / "none" / "b.db"))
     store.close()
-    assert left(tmp_path / "b.db") == list(range(1, 501))
+    assert left(tmp_path / "b.db") == places
     assert left(tmp_path / "a.db") == []
 
 
@@ -266,11 +266,11 @@ def test_fetch_takes_rising_places(tmp_path: Path) -> None:
 def test_recovered_places_take_eight_bytes_each(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     store = opened(path)
-    append(store, *[event(n) for n in range(1000)])
+    appended = append(store, *[event(n) for n in range(1000)])
     store.close()
     store = SqliteStore(path)
     recovered = store.recover()
     (places,) = recovered.pending.values()
     assert places.itemsize * len(places) == 8000  # type: ignore[attr-defined]
-    assert pending(recovered) == list(range(1, 1001))
+    assert pending(recovered) == appended
     store.close()

@@ -13,7 +13,7 @@ import pytest
 
 from rulebus.stores.protocol import Changes
 from rulebus.stores.sqlite import SqliteStore, writer
-from unit.stores.harness import append, event, opened, settle
+from unit.stores.harness import KEY, append, event, left, opened, pending, refused, settle
 
 
 def size(path: Path) -> int:
@@ -125,3 +125,81 @@ def test_a_turn_for_nothing_is_not_idleness(tmp_path: Path, monkeypatch: pytest.
         append(store, event(number))
     assert not tidied  # Between two commits the log is not copied, synced and cut.
     store.close()
+
+
+def rows(path: Path) -> tuple[int, int]:
+    """How many rows of single events and of blocks are in the file."""
+    reader = sqlite3.connect(path)
+    counts = reader.execute("SELECT (SELECT count(*) FROM log), (SELECT count(*) FROM packed)").fetchone()
+    reader.close()
+    return (counts[0], counts[1])
+
+
+def test_events_of_large_calls_share_rows_until_the_last_of_a_block_is_settled(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    single = append(store, *[event(n) for n in range(3)])
+    many = append(store, *[event(n, 300_000 if n == 20 else 100) for n in range(40)])
+    after = append(store, event(99))
+    assert many[0] % 16 == 0
+    assert single < many < after  # type: ignore[operator]
+    assert rows(path) == (3 + 16 + 1, 2)  # A block with a large event is none.
+    assert [one.id for one in store.fetch([*single, *many, *after])] == [
+        *(f"e-{n}" for n in range(3)),
+        *(f"e-{n}" for n in range(40)),
+        "e-99",
+    ]
+    settle(store, many[:15])
+    assert rows(path) == (20, 2)
+    assert [one.id for one in store.fetch(many[15:17])] == ["e-15", "e-16"]
+    settle(store, many[15:32])
+    assert rows(path) == (4, 1)
+    refused("store-no-event", lambda: store.fetch(many[:1]))
+    settle(store, many[32:])
+    assert rows(path) == (4, 1)  # The single event after them lies in the same block of places.
+    settle(store, [*single, *after])
+    assert rows(path) == (0, 0)
+    store.close()
+
+
+def test_events_without_a_target_leave_holes_in_a_block(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    number = store.number(KEY)
+    events = [event(n) for n in range(50)]
+    wanted = [one for n, one in enumerate(events) if n % 3 == 1 and not 16 <= n < 32]
+    appended = [(one, (number,) if one in wanted else ()) for one in events]
+    store.write(Changes(appended=appended, archived=[("all", one) for one in events])).result(60)
+    assert rows(path) == (0, 3)
+    assert [one.id for one in store.fetch([one.seq for one in wanted])] == [one.id for one in wanted]
+    refused("store-no-event", lambda: store.fetch([events[0].seq]))
+    assert [one.id for _, one in store.archived("all", 0.0, 1e12)] == [one.id for one in events]
+    store.close()
+    assert left(path) == [one.seq for one in wanted]
+    store = opened(path)
+    settle(store, [one.seq for one in wanted])
+    assert rows(path) == (0, 0)
+    store.close()
+
+
+def test_a_file_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    store = opened(path)
+    places = append(store, *[event(n) for n in range(3)])
+    store.close()
+    old = sqlite3.connect(path)
+    old.executescript("DROP TABLE packed; PRAGMA user_version = 1")
+    old.close()
+    reader = SqliteStore.open_reader(path)
+    assert reader.count_dead_letters() == 0
+    reader.close()
+    store = SqliteStore(path)
+    assert pending(store.recover()) == places
+    assert [one.id for one in store.fetch(places)] == ["e-0", "e-1", "e-2"]
+    more = append(store, *[event(n) for n in range(16)])
+    settle(store, places)
+    assert rows(path) == (0, 1)
+    settle(store, more)
+    assert rows(path) == (0, 0)
+    store.close()
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (2,)

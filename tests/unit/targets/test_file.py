@@ -152,3 +152,42 @@ def test_processes_share_a_file_without_mixing_lines(tmp_path: Path) -> None:
     read = [json.loads(line) for line in lines(path)]
     assert len(read) == 100
     assert [one["n"] for one in read if one["who"] == 1] == list(range(50))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_holds_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    target = FileTarget(path, fsync=True)
+    (failure,) = target.deliver([delivery_of(b'{"n":1}')]) or ()
+    assert failure is not None
+    assert (failure.kind, failure.status) == ("retryable", "ENXIO")
+    assert failure.message == "the file could not be written: it is a pipe that nobody reads"
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    assert target.deliver([delivery_of(b'{"n":2}')]) is None
+    assert os.read(reader, 100) == b'{"n":2}\n'
+    # More than it holds: what was written whole is taken, the rest comes again, on a line of its own.
+    many = [delivery_of(b'{"n":%d,"t":"%s"}' % (n, b"x" * 50_000)) for n in range(10)]
+    outcomes = target.deliver(many) or []
+    taken = sum(one is None for one in outcomes)
+    assert 0 < taken < 10
+    assert "its reader does not keep up" in str(outcomes[taken])
+    got = b""
+    while block := _read(reader):
+        got += block
+    assert target.deliver(many[taken : taken + 1]) is None
+    got += _read(reader)
+    whole = [line for line in got.splitlines() if line.endswith(b"}")]
+    assert whole == [one.input for one in many[: taken + 1]]
+    os.close(reader)
+    (failure,) = target.deliver([delivery_of(b'{"n":3}')]) or ()
+    assert failure is not None
+    assert "whose reader has gone" in failure.message
+    target.close()
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, 1 << 20)
+    except BlockingIOError:
+        return b""

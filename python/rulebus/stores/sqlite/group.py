@@ -13,12 +13,14 @@ from rulebus import _json
 from rulebus.stores.event_time import event_time
 from rulebus.stores.protocol import Changes, SubscriptionKey
 from rulebus.stores.sqlite.pending import Pair, Parts, pack_pairs
-from rulebus.stores.sqlite.records import pack_attempts, pack_event, pack_letter
-from rulebus.stores.sqlite.schema import PART_BITS
+from rulebus.stores.sqlite.records import PACK, pack_attempts, pack_block, pack_event, pack_letter
+from rulebus.stores.sqlite.schema import PACK_BITS, PART_BITS
 
 __all__ = ["Counters", "Group", "Item", "microseconds"]
 
 _FARTHEST = 1 << 62
+_MOST_PACKED = 1 << 18
+"""Bytes of a packed row: a fetch reads it whole."""
 
 
 def microseconds(seconds: float) -> int:
@@ -42,6 +44,7 @@ class Item:
         "future",
         "lazy",
         "letters",
+        "packed",
         "retries",
         "size",
     )
@@ -51,15 +54,31 @@ class Item:
         size = 0
         self.first = 0
         """Place of the first appended event; set when the item is queued."""
-        appended: list[tuple[int, bytes, tuple[int, ...]]] = []
-        for offset, (event, subscriptions) in enumerate(changes.appended):
-            if subscriptions:
-                data = pack_event(event)
-                appended.append((offset, data, subscriptions))
-                size += len(data)
-                if changes.archived:
-                    packed[id(event)] = data
-        self.appended = appended
+        self.appended: list[tuple[int, bytes | None, tuple[int, ...]]] = []
+        """Offset, bytes (None: they are in `packed`), subscriptions."""
+        self.packed: list[tuple[int, bytes]] = []
+        """Rows of events with the offset of the first; then `first` is a multiple of `PACK`."""
+        many = len(changes.appended) >= PACK
+        for start in range(0, len(changes.appended), PACK):
+            block = changes.appended[start : start + PACK]
+            events = [pack_event(event) if subscriptions else b"" for event, subscriptions in block]
+            bytes_of_block = sum(map(len, events))
+            size += bytes_of_block
+            if changes.archived:
+                packed.update(
+                    (id(event), data) for (event, _), data in zip(block, events, strict=True) if data
+                )
+            if many and 0 < bytes_of_block <= _MOST_PACKED:
+                self.packed.append((start, pack_block(events)))
+                self.appended += [
+                    (start + at, None, numbers) for at, (_, numbers) in enumerate(block) if numbers
+                ]
+            else:
+                self.appended += [
+                    (start + at, data, numbers)
+                    for at, ((_, numbers), data) in enumerate(zip(block, events, strict=True))
+                    if numbers
+                ]
         self.archived: list[tuple[str, int, bytes]] = []
         for archive, event in changes.archived:
             data = packed.get(id(event)) or pack_event(event)
@@ -114,6 +133,7 @@ class Group:
         "_first",
         "_log",
         "_offset",
+        "_packed",
         "_parts",
         "_places",
         "_retries",
@@ -136,6 +156,7 @@ class Group:
         # Of the places of the log from `_first` on: place and length in the blob as one number, 0 for none.
         self._first = 0
         self._log: list[int] = []
+        self._packed: list[tuple[int, int, int]] = []
         self._archives: list[tuple[int, str]] = []
         self._archived: list[tuple[int, int, int, int, int]] = []
         self._retries: dict[Pair, str] = {}
@@ -169,8 +190,6 @@ class Group:
         pairs: set[Pair] = set()
         number = -1
         log = self._log
-        if item.appended and not log:
-            self._first = item.first
         for offset, data, subscriptions in item.appended:
             seq = item.first + offset
             if seq >> PART_BITS != number:
@@ -178,9 +197,15 @@ class Group:
                 pairs = self._part(seq)
             for subscription in subscriptions:
                 pairs.add((seq, subscription))
-            if len(log) != seq - self._first:
+            if data is None:
+                continue
+            if not log:
+                self._first = seq
+            elif len(log) != seq - self._first:
                 log += [0] * (seq - self._first - len(log))
             log.append(self._place(data) << 30 | len(data))
+        for offset, data in item.packed:
+            self._packed.append((item.first + offset >> PACK_BITS, self._place(data), len(data)))
         counters = self._counters
         for name, time, data in item.archived:
             archive = counters.archives.get(name)
@@ -228,17 +253,21 @@ class Group:
         settled: list[int] = []
         pending: list[tuple[int, int, int]] = []
         gone: list[list[int]] = []
+        emptied: list[list[int]] = []
         for number, pairs in self._touched.items():
             seen = self._seen.get(number)
             if pairs:
                 data = pack_pairs(number, pairs)
                 pending.append((number, self._place(data), len(data)))
                 if seen:
-                    _runs(sorted(seen - {seq for seq, _ in pairs}), gone)
+                    left = {seq for seq, _ in pairs}
+                    _runs(sorted(seen - left), gone)
+                    _runs(sorted(_blocks(seen) - _blocks(left)), emptied)
             else:
                 settled.append(number)
                 if seen:
                     _runs(sorted(seen), gone)
+                    _runs(sorted(_blocks(seen)), emptied)
         documents = [
             (kind, name, None, None)
             if document is None
@@ -257,6 +286,7 @@ class Group:
             last,
             counters.number,
             self._first,
+            *(_json.dumps_text(rows) if rows else None for rows in (self._packed, emptied)),
         )
 
     def settled(self) -> None:
@@ -277,6 +307,10 @@ class Group:
     def unsettled(self) -> list[Pair]:
         """Deliveries of the group's items that were taken: to be recorded later when they could not be now."""
         return [pair for item in self.items for pair in item.done]
+
+
+def _blocks(places: set[int]) -> set[int]:
+    return {place >> PACK_BITS for place in places}
 
 
 def _runs(places: list[int], into: list[list[int]]) -> None:

@@ -35,11 +35,13 @@ def _checksum(part: int, packed: bytes | memoryview) -> bytes:
     return zlib.crc32(packed, part & 0xFFFF_FFFF).to_bytes(_CHECKSUM_BYTES, "little")
 
 
-def unpack_pairs(part: int, data: bytes) -> array[int]:
+def unpack_pairs(part: int, data: object) -> array[int]:
     """The pairs' numbers, two by two. Raises StoreError when they are not what was written."""
-    packed = memoryview(data)[_CHECKSUM_BYTES:]
+    # A page in another's place may bring anything, also what is no bytes.
+    whole = data if isinstance(data, bytes) else b""
+    packed = memoryview(whole)[_CHECKSUM_BYTES:]
     numbers = array("q")
-    if len(packed) % 16 or _checksum(part, packed) != data[:_CHECKSUM_BYTES]:
+    if len(packed) % 16 or _checksum(part, packed) != whole[:_CHECKSUM_BYTES]:
         raise StoreError(
             "store-damaged",
             f"what is pending at the places {part << PART_BITS} to {((part + 1) << PART_BITS) - 1} cannot be read "

@@ -20,8 +20,8 @@ from rulebus.errors import StoreError
 from rulebus.event import AcceptedEvent
 from rulebus.stores.sqlite.faults import said
 from rulebus.stores.sqlite.group import microseconds
-from rulebus.stores.sqlite.records import unpack_event, unpack_letter
-from rulebus.stores.sqlite.schema import open_reader
+from rulebus.stores.sqlite.records import block_places, unpack_event, unpack_letter
+from rulebus.stores.sqlite.schema import PACK_BITS, open_reader
 
 __all__ = ["SqliteReader"]
 
@@ -32,8 +32,10 @@ _PAGE_BYTES = 2 << 20
 
 # Rows travel as one: their numbers and lengths as JSON, their bytes end to end.
 _FETCH = """
-SELECT json_group_array(json_array(seq, length(data))), CAST(group_concat(CAST(data AS TEXT), '') AS BLOB)
-FROM (SELECT seq, data FROM log WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq)
+SELECT json_group_array(json_array(kind, number, length(data))), CAST(group_concat(CAST(data AS TEXT), '') AS BLOB)
+FROM (SELECT 0 AS kind, seq AS number, data FROM log WHERE seq IN (SELECT value FROM json_each(?1))
+      UNION ALL SELECT 1, block, data FROM packed WHERE block IN (SELECT value FROM json_each(?2))
+      ORDER BY kind, number)
 """
 _LETTERS_BEYOND = """
 SELECT json_group_array(json_array(id, record, length(data), length(input))),
@@ -102,22 +104,28 @@ class SqliteReader:
         where = f"{self.path}, the event at place"
         for start in range(0, len(places), _PLACES):
             wanted = list(places[start : start + _PLACES])
-            rows, data = self.ask(_FETCH, (_json.dumps_text(wanted),))
-            found = sorted(_json.loads(rows))
-            if [seq for seq, _ in found] != wanted:
-                missing = sorted(set(wanted) - {seq for seq, _ in found})
-                if not missing:  # Asked twice, or not rising.
-                    raise ValueError(f"fetch() takes rising places, each once, not {wanted!r}")
-                raise StoreError(
-                    "store-no-event",
-                    f"{self.path} has no event at place {missing[0]} of the log; only events with a pending "
-                    "delivery are kept there",
-                )
+            if sorted(set(wanted)) != wanted:
+                raise ValueError(f"fetch() takes rising places, each once, not {wanted!r}")
+            blocks = sorted({place >> PACK_BITS for place in wanted})
+            rows, data = self.ask(_FETCH, (_json.dumps_text(wanted), _json.dumps_text(blocks)))
+            found: dict[int, tuple[int, int]] = {}
             offset = 0
-            for seq, length in found:
+            for kind, number, length in sorted(_json.loads(rows)):
                 end = offset + length
-                events.append(unpack_event(data, offset, end, seq, where, seq))
+                if kind:
+                    places_of = enumerate(block_places(data, offset, end), number << PACK_BITS)
+                    found.update((place, span) for place, span in places_of if span[0] < span[1])
+                else:
+                    found[number] = (offset, end)
                 offset = end
+            for seq in wanted:
+                if seq not in found:
+                    raise StoreError(
+                        "store-no-event",
+                        f"{self.path} has no event at place {seq} of the log; only events with a pending "
+                        "delivery are kept there",
+                    )
+                events.append(unpack_event(data, *found[seq], seq, where, seq))
         return events
 
     def dead_letters(self, after: int = 0, limit: int = 1000) -> list[DeadLetter]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any
 
 from rulebus import _json
@@ -16,9 +18,13 @@ from rulebus.attempt import Attempt, Failure, FailureKind
 from rulebus.dead_letter import DeadLetter
 from rulebus.errors import StoreError
 from rulebus.event import AcceptedEvent
+from rulebus.stores.sqlite.schema import PACK_BITS
 
 __all__ = [
+    "PACK",
+    "block_places",
     "pack_attempts",
+    "pack_block",
     "pack_event",
     "pack_letter",
     "unpack_attempts",
@@ -28,6 +34,9 @@ __all__ = [
 
 _PREFIX = struct.Struct("<II")
 _PREFIX_BYTES = _PREFIX.size
+PACK = 1 << PACK_BITS
+"""Places of a block."""
+_LENGTHS = struct.Struct(f"<{PACK}I")
 
 
 def _dumps(value: Any) -> bytes:
@@ -73,6 +82,21 @@ def unpack_event(data: bytes, start: int, end: int, seq: int, place: str, number
             "store-damaged",
             f"{place} {number}: {error}; the file is damaged there, the rest can be read; restore it from a backup",
         ) from None
+
+
+def pack_block(events: Sequence[bytes]) -> bytes:
+    """Packed events, up to `PACK`, as a row of `packed`: their lengths, then they; an empty one where a place has none."""
+    lengths = list(map(len, events))
+    return _LENGTHS.pack(*lengths, *[0] * (PACK - len(lengths))) + b"".join(events)
+
+
+def block_places(data: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the events of a block begin and end in `data`, which holds the block from `start` to `end`. What was damaged is
+    found by the checksum of each event."""
+    if end - start < _LENGTHS.size:
+        return [(start, start)] * PACK
+    ends = list(accumulate(_LENGTHS.unpack_from(data, start), initial=start + _LENGTHS.size))
+    return [(min(first, end), min(last, end)) for first, last in pairwise(ends)]
 
 
 def _attempts(attempts: tuple[Attempt, ...]) -> list[tuple[Any, ...]]:

@@ -12,20 +12,27 @@ from pathlib import Path
 from rulebus.errors import StoreError
 from rulebus.stores.sqlite.faults import said
 
-__all__ = ["APPLY", "PART_BITS", "check", "open_reader", "open_writer"]
+__all__ = ["APPLY", "PACK_BITS", "PART_BITS", "check", "open_reader", "open_writer"]
 
 _APPLICATION = 0x52756C65  # "Rule"
-_VERSION = 1
+_VERSION = 2
 _LEAST_SQLITE = (3, 33, 0)
 PART_BITS = 6
 """Pending deliveries are kept in parts of 64 places: small enough to be rewritten, large enough to be few."""
+PACK_BITS = 4
+"""Events of one call are kept by sixteen places in a row: see `packed`. At most `PART_BITS`."""
 
-_TABLES = """
+# Version 2: the events of large calls. Beyond a page, what a row holds lies on pages of its own, which become free without
+# being written again; rows of single events share pages that are rewritten for each of them.
+_PACKED = "CREATE TABLE packed (block INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+
+_TABLES = f"""
 CREATE TABLE counter (id INTEGER PRIMARY KEY CHECK (id = 1), commits INTEGER NOT NULL, seq INTEGER NOT NULL,
                       number INTEGER NOT NULL);
 INSERT INTO counter VALUES (1, 0, 0, 0);
 CREATE TABLE subscription (number INTEGER PRIMARY KEY, bus TEXT NOT NULL, rule TEXT NOT NULL, target TEXT NOT NULL);
 CREATE TABLE log (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
+{_PACKED}
 CREATE TABLE pending (part INTEGER PRIMARY KEY, pairs BLOB NOT NULL);
 CREATE TABLE retry (seq INTEGER, subscription INTEGER, record TEXT NOT NULL, PRIMARY KEY (seq, subscription))
     WITHOUT ROWID;
@@ -42,12 +49,15 @@ CREATE TABLE document (kind TEXT, name TEXT, document BLOB NOT NULL, PRIMARY KEY
 _APPLY = """
 CREATE TEMP VIEW change AS SELECT NULL AS bytes, NULL AS subscriptions, NULL AS log, NULL AS archives,
     NULL AS archived, NULL AS retries, NULL AS dead, NULL AS tried, NULL AS pending, NULL AS settled, NULL AS gone,
-    NULL AS buried, NULL AS documents, NULL AS commits, NULL AS seq, NULL AS number, NULL AS first;
+    NULL AS buried, NULL AS documents, NULL AS commits, NULL AS seq, NULL AS number, NULL AS first,
+    NULL AS packed, NULL AS emptied;
 CREATE TEMP TRIGGER apply INSTEAD OF INSERT ON change BEGIN
     INSERT INTO subscription SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
         json_extract(value, '$[2]'), json_extract(value, '$[3]') FROM json_each(NEW.subscriptions);
     INSERT INTO log SELECT NEW.first + key, substr(NEW.bytes, value >> 30, value & 1073741823)
         FROM json_each(NEW.log) WHERE value;
+    INSERT INTO packed SELECT json_extract(value, '$[0]'), substr(NEW.bytes, json_extract(value, '$[1]'),
+        json_extract(value, '$[2]')) FROM json_each(NEW.packed);
     INSERT INTO archive SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
         FROM json_each(NEW.archives);
     INSERT INTO archived SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
@@ -67,6 +77,8 @@ CREATE TEMP TRIGGER apply INSTEAD OF INSERT ON change BEGIN
     DELETE FROM pending WHERE part IN (SELECT value FROM json_each(NEW.settled));
     DELETE FROM log WHERE seq IN (SELECT log.seq FROM json_each(NEW.gone) AS run CROSS JOIN log AS log
         WHERE log.seq BETWEEN json_extract(run.value, '$[0]') AND json_extract(run.value, '$[1]'));
+    DELETE FROM packed WHERE block IN (SELECT packed.block FROM json_each(NEW.emptied) AS run CROSS JOIN packed AS packed
+        WHERE packed.block BETWEEN json_extract(run.value, '$[0]') AND json_extract(run.value, '$[1]'));
     DELETE FROM dead WHERE id IN (SELECT value FROM json_each(NEW.buried));
     INSERT OR REPLACE INTO document SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
         substr(NEW.bytes, json_extract(value, '$[2]'), json_extract(value, '$[3]')) FROM json_each(NEW.documents)
@@ -77,7 +89,7 @@ CREATE TEMP TRIGGER apply INSTEAD OF INSERT ON change BEGIN
     UPDATE counter SET commits = NEW.commits, seq = NEW.seq, number = NEW.number;
 END;
 """
-APPLY = "INSERT INTO temp.change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+APPLY = "INSERT INTO temp.change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 """The statement that commits; its parameters are the columns of the view above."""
 
 
@@ -128,6 +140,8 @@ def open_writer(path: str, lock_timeout_s: float) -> sqlite3.Connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("UPDATE counter SET commits = commits")
         connection.execute("ROLLBACK")
+        if connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+            connection.executescript(f"BEGIN IMMEDIATE; {_PACKED} PRAGMA user_version = {_VERSION}; COMMIT;")
         connection.executescript(_APPLY)
     except BaseException as error:
         connection.close()
