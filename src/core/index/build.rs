@@ -426,7 +426,7 @@ impl IndexBuilder {
             }
             Op::Wildcard => {
                 let items = items.into_iter().map(|(n, t)| (self.records.wildcards[n as usize].clone(), t)).collect();
-                Family::Wildcard(add(&mut self.wildcards, WildcardIndex::new(items)))
+                Family::Wildcard(add(&mut self.wildcards, WildcardIndex::new(items, self.operands.hasher())))
             }
             Op::Absent => Family::Absent(items[0].1.0),
             _ => Family::Present(items[0].1.0),

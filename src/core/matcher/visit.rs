@@ -220,9 +220,10 @@ impl Event<'_> {
             }
             Family::Suffix(n) | Family::FoldedSuffix(n) if string => {
                 let text = if matches!(family, Family::Suffix(_)) { text() } else { self.values.folded(value.fold) };
+                let index = &segment.affixes[n as usize];
                 scratch.reversed.clear();
-                scratch.reversed.extend(text.iter().rev());
-                segment.affixes[n as usize].each_prefix(&scratch.reversed, &segment.operands, |t| targets.push(t));
+                scratch.reversed.extend(text.iter().rev().take(index.longest()));
+                index.each_prefix(&scratch.reversed, &segment.operands, |t| targets.push(t));
             }
             Family::Range(n) => {
                 if let Some(key) = value.near_key() {
