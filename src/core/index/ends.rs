@@ -45,7 +45,7 @@ pub fn commonest_lengths(lengths: impl Iterator<Item = usize>) -> Vec<u32> {
 impl Ends {
     /// Texts of these lengths (see `commonest_lengths`) with their numbers, which are not `NONE`.
     pub fn new<'a>(end: End, lengths: Vec<u32>, texts: impl Iterator<Item = (&'a [u8], u32)>, hasher: &OperandHasher) -> Self {
-        let tagged = texts.map(|(text, number)| (tag(hasher, text), number)).collect();
+        let tagged = texts.map(|(text, number)| (hasher.tag(OperandKind::String, text), number)).collect();
         Self { end, lengths, tags: Tags::of(tagged), hasher: hasher.clone() }
     }
 
@@ -62,7 +62,7 @@ impl Ends {
                 End::Front => &value[..len],
                 End::Back => &value[value.len() - len..],
             };
-            self.tags.find(tag(&self.hasher, part), |number| {
+            self.tags.find(self.hasher.tag(OperandKind::String, part), |number| {
                 visit(number, len);
                 false
             });
@@ -78,9 +78,4 @@ impl Ends {
     pub fn size_bytes(&self) -> usize {
         self.lengths.capacity() * 4 + self.tags.size_bytes()
     }
-}
-
-#[inline]
-fn tag(hasher: &OperandHasher, text: &[u8]) -> u32 {
-    (hasher.hash(OperandKind::String, text) >> 32) as u32
 }

@@ -145,8 +145,8 @@ impl ListIndex {
         scratch.folded.clear();
         fold::fold_into(text, &mut scratch.folded);
         if !self.ignore_case.is_empty() {
-            let hash = operands.hasher().hash(OperandKind::Folded, &scratch.folded);
-            let folded = operands.find(hash, OperandKind::Folded, &scratch.folded);
+            let tag = operands.hasher().tag(OperandKind::Folded, &scratch.folded);
+            let folded = operands.find(tag, OperandKind::Folded, &scratch.folded);
             let from = self.ignore_case.partition_point(|(f, _)| *f < folded);
             let mut same = self.ignore_case[from..].iter().take_while(|(f, _)| *f == folded);
             if same.any(|(_, written)| fold::meets_all(text, operands.bytes(*written))) {

@@ -6,6 +6,8 @@
 //! COST: at four fifths full three slots on average, mostly of one cache line; 10 bytes an entry.
 //! SOURCE: Amble and Knuth, Ordered hash tables, 1974; Lemire, Fast random integer generation in an interval, 2019.
 
+use crate::memory;
+
 /// No number; the greatest, which no entry may have.
 pub const NONE: u32 = u32::MAX;
 
@@ -55,6 +57,12 @@ impl Tags {
             }
             i += 1;
         }
+    }
+
+    /// Has the slot read ahead at which a search begins.
+    #[inline]
+    pub fn expect(&self, tag: u32) {
+        memory::expect(&self.slots, self.home(tag));
     }
 
     /// Adds an entry.

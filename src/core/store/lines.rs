@@ -63,13 +63,13 @@ impl Snapshot {
     pub fn match_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Lines {
         let parts = run(buffer, threads, |piece, base, scratch| {
             let mut part = Lines { offsets: Vec::with_capacity(piece.len() / 512), ..Lines::default() };
-            for (at, line) in lines::lines(piece) {
-                match self.match_text(line, level, scratch) {
-                    Ok(()) => part.rules.extend_from_slice(&scratch.matches),
-                    Err(error) => part.errors.push(LineError { event: part.offsets.len(), offset: base + at, error }),
+            self.match_each(lines::lines(piece).map(|(_, line)| line), level, false, scratch, |line, found| {
+                match found {
+                    Ok(rules) => part.rules.extend_from_slice(rules),
+                    Err(error) => part.errors.push(LineError { event: part.offsets.len(), offset: base + place(line, piece), error }),
                 }
                 part.offsets.push(part.rules.len() as u64);
-            }
+            });
             part
         });
         let mut all = Lines {
@@ -90,11 +90,15 @@ impl Snapshot {
     /// Says of every line whether any rule matches it: `NO_MATCH`, `MATCH` or `NO_EVENT`.
     pub fn any_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Vec<u8> {
         let parts = run(buffer, threads, |piece, _, scratch| {
-            let answer = |(_, line)| match self.match_any(line, level, scratch) {
-                Ok(any) => any as u8,
-                Err(_) => NO_EVENT,
-            };
-            lines::lines(piece).map(answer).collect::<Vec<u8>>()
+            let mut answers = Vec::with_capacity(piece.len() / 512);
+            self.match_each(lines::lines(piece).map(|(_, line)| line), level, true, scratch, |_, found| {
+                answers.push(match found {
+                    Ok([]) => NO_MATCH,
+                    Ok(_) => MATCH,
+                    Err(_) => NO_EVENT,
+                });
+            });
+            answers
         });
         parts.concat()
     }
@@ -103,13 +107,13 @@ impl Snapshot {
     pub fn count_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Counts {
         let parts = run(buffer, threads, |piece, base, scratch| {
             let mut part = Counts::default();
-            for (at, line) in lines::lines(piece) {
-                match self.match_text(line, level, scratch) {
-                    Ok(()) => add(&mut part.by_rule, scratch.matches.iter().map(|rule| (*rule, 1))),
-                    Err(error) => part.errors.push(LineError { event: part.events, offset: base + at, error }),
+            self.match_each(lines::lines(piece).map(|(_, line)| line), level, false, scratch, |line, found| {
+                match found {
+                    Ok(rules) => add(&mut part.by_rule, rules.iter().map(|rule| (*rule, 1))),
+                    Err(error) => part.errors.push(LineError { event: part.events, offset: base + place(line, piece), error }),
                 }
                 part.events += 1;
-            }
+            });
             part
         });
         let mut all = Counts::default();
@@ -120,6 +124,11 @@ impl Snapshot {
         }
         all
     }
+}
+
+/// Where a line of a piece begins.
+fn place(line: &[u8], piece: &[u8]) -> usize {
+    line.as_ptr() as usize - piece.as_ptr() as usize
 }
 
 fn add(counts: &mut Vec<u64>, more: impl Iterator<Item = (RuleId, u64)>) {
