@@ -55,9 +55,25 @@ pub fn accepts(wildcard: &Wildcard, text: &[u8]) -> bool {
 fn find(text: &[u8], piece: &[u8]) -> Option<usize> {
     match piece {
         [byte] => memchr::memchr(*byte, text),
-        _ if text.len() < 64 => text.windows(piece.len()).position(|w| w == piece),
+        _ if text.len() < 64 => find_in_short(text, piece),
         _ => memchr::memmem::find(text, piece),
     }
+}
+
+/// Compares eight bytes at a place, or as many as there are, without a call.
+fn find_in_short(text: &[u8], piece: &[u8]) -> Option<usize> {
+    let places = (text.len() + 1).checked_sub(piece.len())?;
+    let width = piece.len().min(WIDE);
+    let (mask, wanted) = (u64::MAX >> (64 - 8 * width), gram_of(piece, width));
+    let (mut at, whole) = (0, places.min((text.len() + 1).saturating_sub(WIDE)));
+    while at < whole {
+        let word = text[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        if word & mask == wanted && &text[at..at + piece.len()] == piece {
+            return Some(at);
+        }
+        at += 1;
+    }
+    (at..places).find(|at| &text[*at..*at + piece.len()] == piece)
 }
 
 /// Working memory of a lookup; reused.

@@ -102,6 +102,8 @@ pub struct Values {
     /// In document order.
     pub values: Vec<Value>,
     chains: Vec<Chain>,
+    /// Bit n is set if a value has a path whose number ends with these six bits.
+    present: u64,
     /// Addresses found.
     pub addresses: Vec<Address>,
     /// Folded texts made.
@@ -134,6 +136,7 @@ impl Values {
         self.folds.clear();
         self.folded.clear();
         let (chains, addresses, folds, folded) = (&mut self.chains, &mut self.addresses, &mut self.folds, &mut self.folded);
+        let mut present = 0;
         let long_before = !self.long_paths.is_empty();
         self.long_paths.clear();
         let long_paths = &mut self.long_paths;
@@ -189,6 +192,7 @@ impl Values {
                 }
                 _ => {}
             }
+            present |= 1 << (leaf.path % 64);
             let chain = &mut chains[leaf.path as usize];
             value.next = chain.first;
             value.next_all = chain.first;
@@ -200,6 +204,7 @@ impl Values {
             }
             value
         }));
+        self.present = present;
         if long_before || !self.long_paths.is_empty() {
             self.prepare_long(text, &leaves.unescaped);
         }
@@ -261,6 +266,12 @@ impl Values {
             Some(chain) => chain.first,
             None => NONE,
         }
+    }
+
+    /// Whether the path may have values; most that have none are told at once.
+    #[inline]
+    pub fn may_have(&self, path: PathId) -> bool {
+        self.present >> (path % 64) & 1 != 0
     }
 
     /// First value of a path in the order of `next_all`, or `NONE`.

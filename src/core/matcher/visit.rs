@@ -151,6 +151,9 @@ impl Event<'_> {
         let segment = self.segment;
         let node = &segment.nodes[id as usize];
         for &(path, family) in &segment.families[node.families.0 as usize..node.families.1 as usize] {
+            if !self.values.may_have(path) && !matches!(family, Family::Absent(_)) {
+                continue;
+            }
             if hits.enough() {
                 return Ok(());
             }

@@ -84,13 +84,16 @@ impl Snapshot {
                     // Lanes keep no memory that only few events need.
                     Some(event) if event.len() > LONG_EVENT => long = Some(event),
                     Some(event) => {
+                        self.begin(event, level, &mut lanes[count], scratch);
                         texts[count] = event;
                         count += 1;
                     }
                     None => break,
                 }
             }
-            self.match_group(&texts[..count], level, first_only, &mut lanes[..count], scratch);
+            for segment in &self.segments {
+                visit(segment, &texts[..count], (self.version, first_only), &mut lanes[..count], &mut scratch.visit);
+            }
             for (lane, text) in lanes.iter_mut().zip(&texts[..count]) {
                 scratch.matches.clear();
                 numbers_of(&mut lane.keys, &mut scratch.matches);
@@ -112,21 +115,15 @@ impl Snapshot {
         if first_only { self.match_any(event, level, scratch).map(|_| ()) } else { self.match_text(event, level, scratch) }
     }
 
-    /// Matches a group of events, each step for all of them before the next. What is found stands in the lanes.
-    fn match_group(&self, texts: &[&[u8]], level: Validation, first_only: bool, lanes: &mut [Lane], scratch: &mut Scratch) {
-        for (lane, text) in lanes.iter_mut().zip(texts) {
-            lane.keys.clear();
-            lane.steps = self.limits.max_array_steps;
-            lane.fault =
-                walk::walk_sieved(text, (&self.trie, &self.sieves), level, &self.limits, &mut scratch.walk, &mut lane.leaves).err();
-            if lane.fault.is_some() {
-                lane.leaves.clear();
-            }
-            lane.values.prepare(text, &lane.leaves, &self.needs, &self.hasher);
+    /// Reads an event into a lane.
+    fn begin(&self, text: &[u8], level: Validation, lane: &mut Lane, scratch: &mut Scratch) {
+        lane.keys.clear();
+        lane.steps = self.limits.max_array_steps;
+        lane.fault = walk::walk_sieved(text, (&self.trie, &self.sieves), level, &self.limits, &mut scratch.walk, &mut lane.leaves).err();
+        if lane.fault.is_some() {
+            lane.leaves.clear();
         }
-        for segment in &self.segments {
-            visit(segment, texts, (self.version, first_only), lanes, &mut scratch.visit);
-        }
+        lane.values.prepare(text, &lane.leaves, &self.needs, &self.hasher);
     }
 }
 
