@@ -12,6 +12,7 @@ use super::{
     operands::{OperandId, Operands},
     record::Target,
 };
+use crate::value::text::{begins, same};
 
 const NO_PARENT: u32 = u32::MAX;
 
@@ -66,7 +67,7 @@ impl AffixIndex {
         if let Some((ends, items)) = &self.ends {
             ends.each(text, |number, len| {
                 let (operand, target) = items[number as usize];
-                if operands.bytes(operand) == &text[..len] {
+                if same(operands.bytes(operand), &text[..len]) {
                     visit(target);
                 }
             });
@@ -78,10 +79,22 @@ impl AffixIndex {
         // Going up, an ancestor of a prefix is a prefix; below that, entries are longer or differ and are skipped.
         while at != NO_PARENT {
             let entry = &self.entries[at as usize];
-            if text.starts_with(operands.bytes(entry.operand)) {
+            if begins(text, operands.bytes(entry.operand)) {
                 visit(entry.target);
             }
             at = entry.parent;
+        }
+    }
+
+    /// Whether `expect` helps.
+    pub fn is_hashed(&self) -> bool {
+        self.ends.is_some()
+    }
+
+    /// Has read ahead where `each_prefix` will look.
+    pub fn expect(&self, text: &[u8]) {
+        if let Some((ends, _)) = &self.ends {
+            ends.expect(text);
         }
     }
 

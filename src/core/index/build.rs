@@ -136,6 +136,7 @@ impl IndexBuilder {
             nodes: self.nodes,
             lanes: self.lanes,
             families: self.families,
+            ahead: vec![],
             affixes: self.affixes,
             ranges: self.ranges,
             cidrs: self.cidrs,
@@ -149,6 +150,7 @@ impl IndexBuilder {
             sources,
             bytes: 0,
         };
+        segment.ahead = segment.foreseeable();
         segment.bytes = segment.size_bytes();
         segment
     }

@@ -53,6 +53,21 @@ impl Ends {
     /// does are among them.
     #[inline]
     pub fn each(&self, value: &[u8], mut visit: impl FnMut(u32, usize)) {
+        self.each_tag(value, |tag, len| {
+            self.tags.find(tag, |number| {
+                visit(number, len);
+                false
+            });
+        });
+    }
+
+    /// Has read ahead where `each` will look.
+    pub fn expect(&self, value: &[u8]) {
+        self.each_tag(value, |tag, _| self.tags.expect(tag));
+    }
+
+    #[inline(always)]
+    fn each_tag(&self, value: &[u8], mut visit: impl FnMut(u32, usize)) {
         for len in &self.lengths {
             let len = *len as usize;
             if len > value.len() {
@@ -62,10 +77,7 @@ impl Ends {
                 End::Front => &value[..len],
                 End::Back => &value[value.len() - len..],
             };
-            self.tags.find(self.hasher.tag(OperandKind::String, part), |number| {
-                visit(number, len);
-                false
-            });
+            visit(self.hasher.tag(OperandKind::String, part), len);
         }
     }
 

@@ -4,7 +4,7 @@
 //! COST: a lookup is one hash and on average one probe; a hit compares all bytes, the hash is never trusted.
 
 use super::tags::Tags;
-use crate::{map, memory};
+use crate::{map, memory, value::text::same};
 
 /// Names an operand within its segment.
 pub type OperandId = u32;
@@ -93,20 +93,6 @@ impl OperandHasher {
     #[inline]
     pub fn tag(&self, kind: OperandKind, bytes: &[u8]) -> u32 {
         (self.hash(kind, bytes) >> 32) as u32
-    }
-}
-
-/// Whether two texts are equal. Most are short: two looks at each, and no call.
-#[inline(always)]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    match a.len() {
-        8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
-        17..=32 => a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk(),
-        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
-        _ => a == b,
     }
 }
 

@@ -103,6 +103,8 @@ pub struct Segment {
     pub lanes: Vec<u32>,
     /// Paths that a node dispatches otherwise.
     pub families: Vec<(PathId, Family)>,
+    /// Those of the root whose lookups can be read ahead.
+    pub ahead: Vec<(PathId, Family)>,
     /// Prefix and suffix indexes.
     pub affixes: Vec<AffixIndex>,
     /// Range indexes.
@@ -167,6 +169,20 @@ impl Segment {
         }
     }
 
+    /// The families of the root whose lookups can be read ahead.
+    pub fn foreseeable(&self) -> Vec<(PathId, Family)> {
+        let (start, end) = self.nodes[0].families;
+        let families = self.families[start as usize..end as usize].iter();
+        let helps = |family: &Family| match *family {
+            Family::Prefix(n) | Family::FoldedPrefix(n) | Family::Suffix(n) | Family::FoldedSuffix(n) => {
+                self.affixes[n as usize].is_hashed()
+            }
+            Family::Wildcard(n) => self.wildcards[n as usize].is_anchored(),
+            _ => false,
+        };
+        families.filter(|(_, family)| helps(family)).copied().collect()
+    }
+
     /// Whether most of it lies in no near cache, so that it pays to have read ahead what a match will look at.
     #[inline]
     pub fn is_large(&self) -> bool {
@@ -209,7 +225,7 @@ impl Segment {
             + self.table.size_bytes()
             + self.nodes.capacity() * size_of::<Node>()
             + self.lanes.capacity() * 4
-            + self.families.capacity() * size_of::<(PathId, Family)>()
+            + (self.families.capacity() + self.ahead.capacity()) * size_of::<(PathId, Family)>()
             + self.affixes.iter().map(AffixIndex::size_bytes).sum::<usize>()
             + self.ranges.iter().map(RangeIndex::size_bytes).sum::<usize>()
             + self.cidrs.iter().map(CidrIndex::size_bytes).sum::<usize>()

@@ -16,8 +16,11 @@ use super::{
     operands::OperandHasher,
     record::Target,
 };
-use crate::map::Map;
-use crate::pattern::tree::{Text, Wildcard};
+use crate::{
+    map::Map,
+    pattern::tree::{Text, Wildcard},
+    value::text,
+};
 
 /// Widths of grams: eight bytes hardly ever meet a stranger, four serve shorter literals.
 const WIDE: usize = 8;
@@ -38,7 +41,7 @@ pub fn accepts(wildcard: &Wildcard, text: &[u8]) -> bool {
     if pieces.len() == 1 {
         return **first == *text;
     }
-    if text.len() < first.len() + last.len() || !text.starts_with(first) || !text.ends_with(last) {
+    if text.len() < first.len() + last.len() || !text::begins(text, first) || !text::ends(text, last) {
         return false;
     }
     let mut rest = &text[first.len()..text.len() - last.len()];
@@ -127,6 +130,16 @@ impl WildcardIndex {
         }
         let bits = (!parallel.is_empty()).then(|| BitParallel::new(parallel));
         Self { few, anchored, grams, bits }
+    }
+
+    /// Whether `expect` helps.
+    pub fn is_anchored(&self) -> bool {
+        !self.anchored.is_empty()
+    }
+
+    /// Has read ahead where `each_match` will look first.
+    pub fn expect(&self, text: &[u8]) {
+        self.anchored.iter().for_each(|anchored| anchored.ends.expect(text));
     }
 
     /// Calls `visit` with the target of every wildcard that accepts `text`.

@@ -43,6 +43,8 @@ pub struct Value {
     /// What it is.
     pub kind: Kind,
     copied: bool,
+    /// Whether its operand is asked for: of a string, or of a number that has a key.
+    wanted: bool,
     comparable: Cell<Comparable>,
     start: u32,
     len: u32,
@@ -149,6 +151,7 @@ impl Values {
                 path: leaf.path,
                 kind: leaf.kind,
                 copied: leaf.copied,
+                wanted: false,
                 comparable: Cell::new(Comparable::Keyless),
                 start: leaf.start,
                 len: leaf.len,
@@ -165,6 +168,7 @@ impl Values {
                 Kind::String => {
                     if need & need::STRING != 0 {
                         value.tag = hasher.tag(OperandKind::String, bytes());
+                        value.wanted = true;
                     }
                     if need & need::IP != 0
                         && let Some(ip) = Ip::parse(bytes())
@@ -189,6 +193,7 @@ impl Values {
                     value.key = key;
                     value.comparable = Cell::new(comparable);
                     value.tag = hasher.tag(OperandKind::Number, &key.to_be_bytes());
+                    value.wanted = comparable != Comparable::Keyless;
                 }
                 _ => {}
             }
@@ -376,49 +381,34 @@ impl Values {
         })
     }
 
-    /// Calls `look` with the tag of everything that is looked up in a segment, and its operand.
-    #[inline(always)]
-    fn each_wanted(&mut self, segment: &Segment, mut look: impl FnMut(u32, &mut OperandId)) {
-        for value in &mut self.values {
-            let need = segment.need(value.path);
-            let asked = match value.kind {
-                Kind::String => need & need::STRING != 0,
-                Kind::Number => need & need::NUMBER != 0 && value.comparable.get() != Comparable::Keyless,
-                _ => false,
-            };
-            value.operand = match value.kind {
-                Kind::True => TRUE,
-                Kind::False => FALSE,
-                Kind::Null => NULL,
-                _ if asked => {
-                    look(value.tag, &mut value.operand);
-                    continue;
-                }
-                _ => NONE,
-            };
-        }
-        for address in &mut self.addresses {
-            look(address.tag, &mut address.operand);
-        }
-        for fold in &mut self.folds {
-            look(fold.tag, &mut fold.operand);
-        }
-    }
-
     /// Has the slots read ahead in which `guess` will look.
-    pub fn expect(&mut self, segment: &Segment) {
-        self.each_wanted(segment, |tag, _| segment.operands.expect(tag));
+    pub fn expect(&self, segment: &Segment) {
+        self.values.iter().filter(|value| value.wanted).for_each(|value| segment.operands.expect(value.tag));
+        self.addresses.iter().for_each(|address| segment.operands.expect(address.tag));
+        self.folds.iter().for_each(|fold| segment.operands.expect(fold.tag));
     }
 
     /// Guesses the operands by their tags; `resolve` finds out whether the guesses are right. `ahead`: and has what it
     /// looks at read ahead.
     pub fn guess(&mut self, segment: &Segment, ahead: bool) {
-        self.each_wanted(segment, |tag, operand| {
-            *operand = segment.operands.guess(tag);
-            if ahead && *operand != NONE {
-                segment.operands.expect_place(*operand);
+        let look = |tag: u32| {
+            let operand = segment.operands.guess(tag);
+            if ahead && operand != NONE {
+                segment.operands.expect_place(operand);
             }
-        });
+            operand
+        };
+        for value in &mut self.values {
+            value.operand = match value.kind {
+                _ if value.wanted => look(value.tag),
+                Kind::True => TRUE,
+                Kind::False => FALSE,
+                Kind::Null => NULL,
+                _ => NONE,
+            };
+        }
+        self.addresses.iter_mut().for_each(|address| address.operand = look(address.tag));
+        self.folds.iter_mut().for_each(|fold| fold.operand = look(fold.tag));
     }
 
     /// Has the texts of guessed operands read ahead, once their places are there.

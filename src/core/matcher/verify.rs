@@ -15,7 +15,7 @@ use crate::{
         wildcard,
     },
     path::PathId,
-    value::fold,
+    value::{fold, text},
     walk::{Kind, Trail},
 };
 
@@ -69,17 +69,17 @@ impl Event<'_> {
     pub fn value_holds(&self, value: &Value, cond: Cond) -> bool {
         let segment = self.segment;
         let operand = |arg: u32| segment.operands.bytes(arg);
-        let text = || (value.kind == Kind::String).then(|| value.bytes(self.text, self.unescaped));
+        let string = || (value.kind == Kind::String).then(|| value.bytes(self.text, self.unescaped));
         let listed = || segment.records.list(cond.arg);
         match cond.op {
             Op::Exact => value.operand == cond.arg,
             Op::Ip => value.address != NONE && self.values.addresses[value.address as usize].operand == cond.arg,
-            Op::IgnoreCase => text().is_some_and(|t| fold::meets_all(t, operand(cond.arg))),
-            Op::Prefix => text().is_some_and(|t| t.starts_with(operand(cond.arg))),
-            Op::PrefixIgnoreCase => text().is_some_and(|t| fold::meets_prefix(t, operand(cond.arg)).is_some()),
-            Op::Suffix => text().is_some_and(|t| t.ends_with(operand(cond.arg))),
-            Op::SuffixIgnoreCase => text().is_some_and(|t| fold::meets_suffix(t, operand(cond.arg))),
-            Op::Wildcard => text().is_some_and(|t| wildcard::accepts(&segment.records.wildcards[cond.arg as usize], t)),
+            Op::IgnoreCase => string().is_some_and(|t| fold::meets_all(t, operand(cond.arg))),
+            Op::Prefix => string().is_some_and(|t| text::begins(t, operand(cond.arg))),
+            Op::PrefixIgnoreCase => string().is_some_and(|t| fold::meets_prefix(t, operand(cond.arg)).is_some()),
+            Op::Suffix => string().is_some_and(|t| text::ends(t, operand(cond.arg))),
+            Op::SuffixIgnoreCase => string().is_some_and(|t| fold::meets_suffix(t, operand(cond.arg))),
+            Op::Wildcard => string().is_some_and(|t| wildcard::accepts(&segment.records.wildcards[cond.arg as usize], t)),
             Op::Range => {
                 let range = &segment.records.ranges[cond.arg as usize];
                 value.near_key().is_some_and(|key| range.lo <= key && key <= range.hi)
@@ -91,11 +91,11 @@ impl Event<'_> {
             Op::Present => true,
             Op::Absent => false,
             Op::NotExact => listed().binary_search(&value.operand).is_err(),
-            Op::NotPrefix => !text().is_some_and(|t| listed().iter().any(|o| t.starts_with(operand(*o)))),
-            Op::NotSuffix => !text().is_some_and(|t| listed().iter().any(|o| t.ends_with(operand(*o)))),
-            Op::NotIgnoreCase => !text().is_some_and(|t| listed().iter().any(|o| fold::meets_all(t, operand(*o)))),
+            Op::NotPrefix => !string().is_some_and(|t| listed().iter().any(|o| text::begins(t, operand(*o)))),
+            Op::NotSuffix => !string().is_some_and(|t| listed().iter().any(|o| text::ends(t, operand(*o)))),
+            Op::NotIgnoreCase => !string().is_some_and(|t| listed().iter().any(|o| fold::meets_all(t, operand(*o)))),
             Op::NotWildcard => {
-                !text().is_some_and(|t| listed().iter().any(|w| wildcard::accepts(&segment.records.wildcards[*w as usize], t)))
+                !string().is_some_and(|t| listed().iter().any(|w| wildcard::accepts(&segment.records.wildcards[*w as usize], t)))
             }
         }
     }

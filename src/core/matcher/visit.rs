@@ -76,8 +76,28 @@ impl Event<'_> {
         self.visit_families(0, scratch, hits)
     }
 
-    /// Has the slots of the root read ahead in which `find_roots` will look.
-    pub fn expect_roots(&self) {
+    /// Has the slots of the root read ahead in which `find_roots` will look, and what the root's families will look at.
+    pub fn expect_roots(&self, scratch: &mut VisitScratch) {
+        let segment = self.segment;
+        for &(path, family) in segment.ahead.iter().filter(|(path, _)| self.values.may_have(*path)) {
+            let mut at = self.values.first(path);
+            // A long chain would have too much read ahead.
+            for _ in 0..if self.values.is_long(path) { 0 } else { 8 } {
+                let Some(value) = self.values.values.get(at as usize) else { break };
+                at = value.next;
+                if value.kind != Kind::String {
+                    continue;
+                }
+                match family {
+                    Family::Wildcard(n) => segment.wildcards[n as usize].expect(value.bytes(self.text, self.unescaped)),
+                    Family::Prefix(n) => segment.affixes[n as usize].expect(value.bytes(self.text, self.unescaped)),
+                    Family::FoldedPrefix(n) => segment.affixes[n as usize].expect(self.values.folded(value.fold)),
+                    Family::Suffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, false, &mut scratch.reversed)),
+                    Family::FoldedSuffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, true, &mut scratch.reversed)),
+                    _ => {}
+                }
+            }
+        }
         for value in &self.values.values {
             self.each_operand(value, LANE_EXACT | LANE_IP | LANE_FOLDED, |operand| self.segment.table.expect(0, value.path, operand));
         }
@@ -212,6 +232,15 @@ impl Event<'_> {
         Ok(())
     }
 
+    /// The end of a string, read backwards, as far as an index of suffixes looks at it.
+    #[inline]
+    fn reversed<'b>(&self, value: &Value, index: u32, folded: bool, out: &'b mut Vec<u8>) -> &'b [u8] {
+        let text = if folded { self.values.folded(value.fold) } else { value.bytes(self.text, self.unescaped) };
+        out.clear();
+        out.extend(text.iter().rev().take(self.segment.affixes[index as usize].longest()));
+        out
+    }
+
     /// Targets of one family for one value.
     fn gather(&self, family: Family, at: u32, scratch: &mut VisitScratch) {
         let segment = self.segment;
@@ -225,11 +254,8 @@ impl Event<'_> {
                 segment.affixes[n as usize].each_prefix(self.values.folded(value.fold), &segment.operands, |t| targets.push(t));
             }
             Family::Suffix(n) | Family::FoldedSuffix(n) if string => {
-                let text = if matches!(family, Family::Suffix(_)) { text() } else { self.values.folded(value.fold) };
-                let index = &segment.affixes[n as usize];
-                scratch.reversed.clear();
-                scratch.reversed.extend(text.iter().rev().take(index.longest()));
-                index.each_prefix(&scratch.reversed, &segment.operands, |t| targets.push(t));
+                let text = self.reversed(value, n, matches!(family, Family::FoldedSuffix(_)), &mut scratch.reversed);
+                segment.affixes[n as usize].each_prefix(text, &segment.operands, |t| targets.push(t));
             }
             Family::Range(n) => {
                 if let Some(key) = value.near_key() {

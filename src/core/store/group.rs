@@ -124,15 +124,14 @@ impl Snapshot {
             lane.leaves.clear();
         }
         lane.values.prepare(text, &lane.leaves, &self.needs, &self.hasher);
+        // There is time: the events behind this one are read first.
+        self.segments.iter().filter(|segment| segment.is_large()).for_each(|segment| lane.values.expect(segment));
     }
 }
 
 /// Finds what matches in a segment, for a reader of this version; `first_only` as in `Hits`.
 fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool), lanes: &mut [Lane], scratch: &mut VisitScratch) {
     let large = segment.is_large();
-    if large {
-        lanes.iter_mut().for_each(|lane| lane.values.expect(segment));
-    }
     lanes.iter_mut().for_each(|lane| lane.values.guess(segment, large));
     if large {
         lanes.iter().for_each(|lane| lane.values.expect_texts(segment));
@@ -140,7 +139,7 @@ fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool),
     for (lane, text) in lanes.iter_mut().zip(texts) {
         lane.values.resolve(segment, text, &lane.leaves.unescaped);
         if large {
-            lane.event(segment, text).expect_roots();
+            lane.event(segment, text).expect_roots(scratch);
         }
     }
     for (lane, text) in lanes.iter_mut().zip(texts) {

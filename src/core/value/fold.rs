@@ -95,6 +95,13 @@ pub fn meets_prefix(event: &[u8], pattern: &[u8]) -> Option<usize> {
 
 /// Whether all of `event` meets all of `pattern`.
 pub fn meets_all(event: &[u8], pattern: &[u8]) -> bool {
+    // Mostly the first characters tell: what meets an ASCII character is one.
+    if let (Some(e), Some(p)) = (event.first(), pattern.first())
+        && p.is_ascii()
+        && !e.eq_ignore_ascii_case(p)
+    {
+        return false;
+    }
     if pattern.is_ascii() {
         return event.eq_ignore_ascii_case(pattern);
     }
