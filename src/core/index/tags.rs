@@ -145,6 +145,7 @@ impl Tags {
         for entry in entries {
             next = next.max(self.home(entry.0) * WIDTH);
             if next / WIDTH + 1 >= self.buckets.len() {
+                self.buckets.reserve_exact(1);
                 self.buckets.push(EMPTY);
             }
             let (tag, number) = self.slot_mut(next);

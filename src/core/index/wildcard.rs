@@ -184,23 +184,15 @@ fn literal(wildcard: &Wildcard, end: End) -> &Text {
 }
 
 impl Anchored {
-    /// Takes those that are found best by their literal at this end: it is as long as a wide gram at least, not shorter than that at the
-    /// other end unless a crowd shares that, and no crowd shares it.
+    /// Takes those that are found best by their literal at this end: it is at least as long as a wide gram and as any
+    /// other literal of theirs, and no crowd shares it. A shorter one, as the `arn:aws:` before an account, would name
+    /// them for most values.
     fn take(end: End, items: &mut Vec<Tried>, hasher: &OperandHasher) -> Option<Self> {
-        let other = if end == End::Front { End::Back } else { End::Front };
-        let count = |end: End| {
-            let mut crowd: Map<Text, u32> = Map::default();
-            items.iter().for_each(|t| *crowd.entry(literal(&t.wildcard, end).clone()).or_default() += 1);
-            crowd
-        };
-        let (here, there) = (count(end), count(other));
-        let length = |crowd: &Map<Text, u32>, t: &Tried, end: End| {
-            let text = literal(&t.wildcard, end);
-            if crowd[text] as usize <= CROWD { text.len() } else { 0 }
-        };
+        let mut crowds: Map<Text, u32> = Map::default();
+        items.iter().for_each(|t| *crowds.entry(literal(&t.wildcard, end).clone()).or_default() += 1);
         let fits = |t: &Tried| {
-            let len = length(&here, t, end);
-            len >= WIDE && len >= length(&there, t, other)
+            let text = literal(&t.wildcard, end);
+            text.len() >= WIDE && t.wildcard.pieces.iter().all(|piece| piece.len() <= text.len()) && crowds[text] as usize <= CROWD
         };
         let lengths = commonest_lengths(items.iter().filter(|t| fits(t)).map(|t| literal(&t.wildcard, end).len()));
         let fits = |t: &Tried| fits(t) && lengths.contains(&(literal(&t.wildcard, end).len() as u32));
