@@ -26,8 +26,10 @@ struct Entry {
 
 /// The index; frozen after its build.
 pub struct AffixIndex {
-    /// Of many texts of a few lengths, and the operands and targets under their numbers. Then there are no entries.
-    ends: Option<(Ends, Vec<(OperandId, Target)>)>,
+    /// Of many texts of a few lengths, then there are no entries: targets without a look at the texts, which is one walk
+    /// through memory less; or places in `items`, which are certain.
+    ends: Option<Ends>,
+    items: Vec<(OperandId, Target)>,
     entries: Vec<Entry>,
     longest: usize,
 }
@@ -48,27 +50,43 @@ fn head(text: &[u8]) -> u64 {
 }
 
 impl AffixIndex {
-    /// Operands and their targets, in any order; an operand may occur more than once.
-    pub fn new(items: Vec<(OperandId, Target)>, operands: &Operands) -> Self {
+    /// Operands and their targets, in any order; an operand may occur more than once. `exact`: only what is a prefix may
+    /// be found, not what might be one.
+    pub fn new(items: Vec<(OperandId, Target)>, operands: &Operands, exact: bool) -> Self {
         let text = |item: &(OperandId, Target)| operands.bytes(item.0);
         let longest = items.iter().map(|item| text(item).len()).max().unwrap_or(0);
         let lengths = commonest_lengths(items.iter().map(|item| text(item).len()));
-        if items.len() >= MANY && items.iter().all(|item| lengths.contains(&(text(item).len() as u32))) {
-            let texts = items.iter().enumerate().map(|(number, item)| (text(item), number as u32));
-            let ends = Ends::new(End::Front, lengths, texts, operands.hasher());
-            return Self { ends: Some((ends, items)), entries: vec![], longest };
+        if items.len() < MANY || items.iter().any(|item| !lengths.contains(&(text(item).len() as u32))) {
+            return Self { ends: None, items: vec![], entries: sorted(items, operands), longest };
         }
-        Self { ends: None, entries: sorted(items, operands), longest }
+        let mut certain = Vec::new();
+        let numbers: Vec<u32> = items
+            .iter()
+            .map(|item| {
+                // Below a node nobody remembers which value led there.
+                if !exact && !item.1.is_node() {
+                    return item.1.0;
+                }
+                certain.push(*item);
+                Target::place(certain.len() as u32 - 1).0
+            })
+            .collect();
+        let texts = items.iter().zip(numbers).map(|(item, number)| (text(item), number));
+        let ends = Ends::new(End::Front, lengths, texts, operands.hasher());
+        Self { ends: Some(ends), items: certain, entries: vec![], longest }
     }
 
-    /// Calls `visit` with the target of every entry that is a prefix of `text`.
+    /// Calls `visit` with the target of every entry that is a prefix of `text`, and whether that is certain.
     #[inline]
-    pub fn each_prefix(&self, text: &[u8], operands: &Operands, mut visit: impl FnMut(Target)) {
-        if let Some((ends, items)) = &self.ends {
-            ends.each(text, |number, len| {
-                let (operand, target) = items[number as usize];
-                if same(operands.bytes(operand), &text[..len]) {
-                    visit(target);
+    pub fn each_prefix(&self, text: &[u8], operands: &Operands, mut visit: impl FnMut(Target, bool)) {
+        if let Some(ends) = &self.ends {
+            ends.each(text, |number, len| match Target(number).get_place() {
+                None => visit(Target(number), false),
+                Some(place) => {
+                    let (operand, target) = self.items[place as usize];
+                    if same(operands.bytes(operand), &text[..len]) {
+                        visit(target, true);
+                    }
                 }
             });
             return;
@@ -80,7 +98,7 @@ impl AffixIndex {
         while at != NO_PARENT {
             let entry = &self.entries[at as usize];
             if begins(text, operands.bytes(entry.operand)) {
-                visit(entry.target);
+                visit(entry.target, true);
             }
             at = entry.parent;
         }
@@ -93,7 +111,7 @@ impl AffixIndex {
 
     /// Has read ahead where `each_prefix` will look.
     pub fn expect(&self, text: &[u8]) {
-        if let Some((ends, _)) = &self.ends {
+        if let Some(ends) = &self.ends {
             ends.expect(text);
         }
     }
@@ -106,7 +124,7 @@ impl AffixIndex {
 
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
-        let ends = self.ends.as_ref().map_or(0, |(ends, items)| ends.size_bytes() + items.capacity() * 8);
+        let ends = self.ends.as_ref().map_or(0, Ends::size_bytes) + self.items.capacity() * 8;
         self.entries.capacity() * size_of::<Entry>() + ends
     }
 }
@@ -133,7 +151,10 @@ fn sorted(mut items: Vec<(OperandId, Target)>, operands: &Operands) -> Vec<Entry
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::operands::{OperandHasher, OperandKind};
+    use crate::index::{
+        operands::{OperandHasher, OperandKind},
+        record::Goes,
+    };
 
     #[test]
     fn equals_brute_force() {
@@ -144,22 +165,37 @@ mod tests {
             x ^= x << 17;
             (x >> 16) % n
         };
+        let number = |target: Target| match target.get() {
+            Goes::Node(n) | Goes::Run(n) | Goes::One(n) => n as usize,
+        };
         // Few and many lengths, on both sides of `MANY`; the empty text; texts within texts; some twice.
         for (count, most) in [(1, 3), (7, 5), (8, 5), (200, 3), (200, 7), (200, 8), (200, 12), (400, 40)] {
             let mut operands = Operands::new(OperandHasher::default());
             let mut text = |most: u64| (0..next(most)).map(|_| b'a' + next(2) as u8).collect::<Vec<u8>>();
             let mut texts: Vec<Vec<u8>> = (0..count).map(|_| text(most)).collect();
             texts.push(texts[0].clone());
-            let items = texts.iter().enumerate().map(|(n, t)| (operands.intern(OperandKind::String, t), Target::run(n as u32))).collect();
-            let index = AffixIndex::new(items, &operands);
+            let items: Vec<_> = texts
+                .iter()
+                .enumerate()
+                .map(|(n, t)| {
+                    (operands.intern(OperandKind::String, t), if n % 3 == 0 { Target::node(n as u32) } else { Target::run(n as u32) })
+                })
+                .collect();
+            let (exact, index) = (AffixIndex::new(items.clone(), &operands, true), AffixIndex::new(items, &operands, false));
             assert_eq!(index.longest(), texts.iter().map(Vec::len).max().unwrap());
             for _ in 0..300 {
                 let value = text(most + 4);
-                let mut found = vec![];
-                index.each_prefix(&value, &operands, |target| found.push(target.0 as usize));
-                found.sort_unstable();
                 let want: Vec<usize> = (0..texts.len()).filter(|n| value.starts_with(&texts[*n])).collect();
-                assert_eq!(found, want);
+                let mut found = vec![];
+                exact.each_prefix(&value, &operands, |target, certain| found.push((number(target), certain)));
+                found.sort_unstable();
+                assert_eq!(found, want.iter().map(|n| (*n, true)).collect::<Vec<_>>());
+                let mut found = vec![];
+                index.each_prefix(&value, &operands, |target, certain| {
+                    assert!(certain || !target.is_node());
+                    found.push(number(target));
+                });
+                assert!(want.iter().all(|n| found.contains(n)));
             }
         }
     }

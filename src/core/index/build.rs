@@ -410,7 +410,7 @@ impl IndexBuilder {
         }
         match op {
             Op::Prefix | Op::PrefixIgnoreCase | Op::Suffix | Op::SuffixIgnoreCase => {
-                let n = add(&mut self.affixes, AffixIndex::new(items, &self.operands));
+                let n = add(&mut self.affixes, AffixIndex::new(items, &self.operands, false));
                 match op {
                     Op::Prefix => Family::Prefix(n),
                     Op::PrefixIgnoreCase => Family::FoldedPrefix(n),
@@ -428,7 +428,7 @@ impl IndexBuilder {
             }
             Op::Wildcard => {
                 let items = items.into_iter().map(|(n, t)| (self.records.wildcards[n as usize].clone(), t)).collect();
-                Family::Wildcard(add(&mut self.wildcards, WildcardIndex::new(items, self.operands.hasher())))
+                Family::Wildcard(add(&mut self.wildcards, WildcardIndex::new(items, self.operands.hasher(), false)))
             }
             Op::Absent => Family::Absent(items[0].1.0),
             _ => Family::Present(items[0].1.0),

@@ -7,7 +7,7 @@ use super::{
     list::ListIndex,
     operands::Operands,
     range::RangeIndex,
-    record::{LAST, Op, Records, Target},
+    record::{Goes, LAST, Op, Records, Target},
     table::DispatchTable,
     wildcard::WildcardIndex,
 };
@@ -64,7 +64,7 @@ pub struct Node {
     pub lanes: (u32, u32),
     /// Range of `Segment::families`.
     pub families: (u32, u32),
-    /// Conjunctions that no condition of theirs divides further: a run, or `NO_RUN`.
+    /// Conjunctions that no condition of theirs divides further: a target, or `NO_RUN`.
     pub residual: u32,
 }
 
@@ -85,6 +85,9 @@ pub struct RuleRec {
 
 /// Segments of so many bytes are large.
 const LARGE: usize = 512 << 10;
+
+/// Of a run so many records are read ahead, and of a record so many fields.
+const FORESEEN: usize = 4;
 
 /// Marks `RuleRec::conj` as a place of a list.
 pub const MANY_CONJUNCTIONS: u32 = 1 << 31;
@@ -155,7 +158,7 @@ impl Segment {
         if rec.conj & MANY_CONJUNCTIONS != 0 { self.records.list(rec.conj & !MANY_CONJUNCTIONS) } else { std::slice::from_ref(&rec.conj) }
     }
 
-    /// Calls `visit` with the conjunctions of a target that is a run.
+    /// Calls `visit` with the conjunctions of a run.
     #[inline]
     pub fn each_of_run(&self, start: u32, mut visit: impl FnMut(u32)) {
         let mut at = start as usize;
@@ -189,32 +192,59 @@ impl Segment {
         self.bytes > LARGE
     }
 
-    /// Has read ahead where a target leads: the node, or the run.
+    /// Has read ahead where a target leads: the node, the run, the record.
     #[inline]
     pub fn expect_target(&self, target: Target) {
         match target.get() {
-            Ok(node) => memory::expect(&self.nodes, node as usize),
-            Err(run) => memory::expect(&self.runs, run as usize),
+            Goes::Node(node) => memory::expect(&self.nodes, node as usize),
+            Goes::Run(start) => memory::expect(&self.runs, start as usize),
+            Goes::One(conj) => memory::expect(&self.records.conjs, conj as usize),
         }
     }
 
-    /// Has the first record of a run read ahead.
+    /// Has the records of a run read ahead, once the run is there.
     #[inline]
-    pub fn expect_record(&self, target: Target) {
-        if let Err(run) = target.get() {
-            memory::expect(&self.records.conjs, (self.runs[run as usize] & !LAST) as usize);
+    pub fn expect_records(&self, target: Target) {
+        if let Goes::Run(_) = target.get() {
+            self.first_conjs(target, |conj| memory::expect(&self.records.conjs, conj as usize));
         }
     }
 
-    /// Has the fields of the first record of a run read ahead, and its rule.
+    /// Has the fields and the rules of records read ahead, once the records are there.
     #[inline]
     pub fn expect_fields(&self, target: Target) {
-        if let Err(run) = target.get() {
-            let rec = &self.records.conjs[(self.runs[run as usize] & !LAST) as usize];
+        self.first_conjs(target, |conj| {
+            let rec = &self.records.conjs[conj as usize];
             memory::expect(&self.records.fields, rec.fields as usize);
-            // A place of a list, if many rules share the record, which is no harm.
+            // A place of a list, if many rules share the record: then this is for nothing.
             memory::expect(&self.rules, rec.rules as usize);
             memory::expect(&self.died, rec.rules as usize);
+        });
+    }
+
+    /// Has read ahead what fields name, once the fields are there.
+    #[inline]
+    pub fn expect_named(&self, target: Target) {
+        self.first_conjs(target, |conj| {
+            let fields = self.records.fields_of(&self.records.conjs[conj as usize]);
+            fields.iter().take(FORESEEN).for_each(|field| self.records.expect_named(field, &self.operands));
+        });
+    }
+
+    /// Calls `visit` with the first few conjunctions of a target.
+    #[inline(always)]
+    fn first_conjs(&self, target: Target, mut visit: impl FnMut(u32)) {
+        match target.get() {
+            Goes::Node(_) => {}
+            Goes::One(conj) => visit(conj),
+            Goes::Run(start) => {
+                for entry in self.runs[start as usize..].iter().take(FORESEEN) {
+                    visit(entry & !LAST);
+                    if entry & LAST != 0 {
+                        return;
+                    }
+                }
+            }
         }
     }
 
@@ -239,10 +269,14 @@ impl Segment {
     }
 }
 
-/// A target that is a run of one or more conjunctions; returns the target.
+/// The target of one or more conjunctions.
 pub fn push_run(runs: &mut Vec<u32>, conjs: impl IntoIterator<Item = u32>) -> Target {
-    let start = runs.len() as u32;
+    let start = runs.len();
     runs.extend(conjs);
+    if let [one] = runs[start..] {
+        runs.truncate(start);
+        return Target::one(one);
+    }
     *runs.last_mut().expect("a run has members") |= LAST;
-    Target::run(start)
+    Target::run(start as u32)
 }

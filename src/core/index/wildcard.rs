@@ -96,8 +96,7 @@ struct Tried {
 /// Wildcards by the literal at one end.
 struct Anchored {
     ends: Ends,
-    /// Those with the same literal lie side by side: numbers of the first and of the next literal's first.
-    groups: Vec<(u32, u32)>,
+    /// Those of which a place is found, and no target without a try.
     members: Vec<Tried>,
 }
 
@@ -110,13 +109,14 @@ pub struct WildcardIndex {
 }
 
 impl WildcardIndex {
-    /// Wildcards (each with a star and at least one literal byte) and their targets.
-    pub fn new(items: Vec<(Wildcard, Target)>, hasher: &OperandHasher) -> Self {
+    /// Wildcards (each with a star and at least one literal byte) and their targets. `exact`: only what accepts a value may
+    /// be found, not what might.
+    pub fn new(items: Vec<(Wildcard, Target)>, hasher: &OperandHasher, exact: bool) -> Self {
         let mut items: Vec<Tried> = items.into_iter().map(|(wildcard, target)| Tried { wildcard, target }).collect();
         if items.len() <= FEW {
             return Self { few: items, anchored: vec![], grams: vec![], bits: None };
         }
-        let anchored = [End::Front, End::Back].into_iter().filter_map(|end| Anchored::take(end, &mut items, hasher)).collect();
+        let anchored = [End::Front, End::Back].into_iter().filter_map(|end| Anchored::take(end, &mut items, hasher, exact)).collect();
         let longest = |t: &Tried| t.wildcard.pieces.iter().map(|p| p.len()).max().unwrap_or(0);
         let (wide, narrow): (Vec<_>, Vec<_>) = items.into_iter().partition(|t| longest(t) >= WIDE);
         let (mut few, mut grams, mut parallel) = (Vec::new(), Vec::new(), Vec::new());
@@ -142,22 +142,24 @@ impl WildcardIndex {
         self.anchored.iter().for_each(|anchored| anchored.ends.expect(text));
     }
 
-    /// Calls `visit` with the target of every wildcard that accepts `text`.
-    pub fn each_match(&self, text: &[u8], scratch: &mut WildcardScratch, mut visit: impl FnMut(Target)) {
+    /// Calls `visit` with the target of every wildcard that accepts `text`, and whether that is certain.
+    pub fn each_match(&self, text: &[u8], scratch: &mut WildcardScratch, mut visit: impl FnMut(Target, bool)) {
+        for anchored in &self.anchored {
+            anchored.ends.each(text, |number, _| match Target(number).get_place() {
+                None => visit(Target(number), false),
+                Some(place) => {
+                    let member = &anchored.members[place as usize];
+                    if accepts(&member.wildcard, text) {
+                        visit(member.target, true);
+                    }
+                }
+            });
+        }
+        let mut visit = |target| visit(target, true);
         for item in &self.few {
             if accepts(&item.wildcard, text) {
                 visit(item.target);
             }
-        }
-        for anchored in &self.anchored {
-            anchored.ends.each(text, |group, _| {
-                let (start, end) = anchored.groups[group as usize];
-                for item in &anchored.members[start as usize..end as usize] {
-                    if accepts(&item.wildcard, text) {
-                        visit(item.target);
-                    }
-                }
-            });
         }
         for grams in &self.grams {
             grams.each_match(text, scratch, &mut visit);
@@ -171,7 +173,7 @@ impl WildcardIndex {
     pub fn size_bytes(&self) -> usize {
         let tried = |t: &Vec<Tried>| t.iter().map(|t| 40 + t.wildcard.pieces.iter().map(|p| p.len() + 16).sum::<usize>()).sum::<usize>();
         tried(&self.few)
-            + self.anchored.iter().map(|a| a.ends.size_bytes() + a.groups.capacity() * 8 + tried(&a.members)).sum::<usize>()
+            + self.anchored.iter().map(|a| a.ends.size_bytes() + tried(&a.members)).sum::<usize>()
             + self.grams.iter().map(|g| tried(&g.members) + g.filter.len() * 8 + g.slots.len() * 16).sum::<usize>()
             + self.bits.as_ref().map_or(0, |b| (b.rows.len() + b.words * 4) * 8 + b.targets.len() * 4)
     }
@@ -187,7 +189,7 @@ impl Anchored {
     /// Takes those that are found best by their literal at this end: it is at least as long as a wide gram and as any
     /// other literal of theirs, and no crowd shares it. A shorter one, as the `arn:aws:` before an account, would name
     /// them for most values.
-    fn take(end: End, items: &mut Vec<Tried>, hasher: &OperandHasher) -> Option<Self> {
+    fn take(end: End, items: &mut Vec<Tried>, hasher: &OperandHasher, exact: bool) -> Option<Self> {
         let mut crowds: Map<Text, u32> = Map::default();
         items.iter().for_each(|t| *crowds.entry(literal(&t.wildcard, end).clone()).or_default() += 1);
         let fits = |t: &Tried| {
@@ -196,20 +198,21 @@ impl Anchored {
         };
         let lengths = commonest_lengths(items.iter().filter(|t| fits(t)).map(|t| literal(&t.wildcard, end).len()));
         let fits = |t: &Tried| fits(t) && lengths.contains(&(literal(&t.wildcard, end).len() as u32));
-        let (mut members, rest): (Vec<Tried>, Vec<Tried>) = std::mem::take(items).into_iter().partition(fits);
+        let (taken, rest): (Vec<Tried>, Vec<Tried>) = std::mem::take(items).into_iter().partition(fits);
         *items = rest;
-        if members.is_empty() {
+        if taken.is_empty() {
             return None;
         }
-        members.sort_by(|a, b| literal(&a.wildcard, end).cmp(literal(&b.wildcard, end)));
-        let (mut groups, mut start) = (Vec::new(), 0);
-        for same in members.chunk_by(|a, b| literal(&a.wildcard, end) == literal(&b.wildcard, end)) {
-            groups.push((start, start + same.len() as u32));
-            start += same.len() as u32;
+        let (mut at, mut texts) = (0, Vec::with_capacity(taken.len()));
+        // Below a node nobody remembers which value led there.
+        let certain = |t: &Tried| exact || t.target.is_node();
+        for t in &taken {
+            let target = if certain(t) { Target::place(at) } else { t.target };
+            at += certain(t) as u32;
+            texts.push((literal(&t.wildcard, end).clone(), target.0));
         }
-        let texts = groups.iter().enumerate().map(|(n, group)| (&**literal(&members[group.0 as usize].wildcard, end), n as u32));
-        let ends = Ends::new(end, lengths, texts, hasher);
-        Some(Self { ends, groups, members })
+        let ends = Ends::new(end, lengths, texts.iter().map(|(text, number)| (&**text, *number)), hasher);
+        Some(Self { ends, members: taken.into_iter().filter(certain).collect() })
     }
 }
 
@@ -541,7 +544,9 @@ mod tests {
                 }
             }
             let items = patterns.iter().enumerate().map(|(i, p)| (parse(p), Target::run(i as u32))).collect();
-            let index = WildcardIndex::new(items, &OperandHasher::default());
+            let items: Vec<(Wildcard, Target)> = items;
+            let (hasher, again) = (OperandHasher::default(), items.clone());
+            let (index, candidates) = (WildcardIndex::new(items, &hasher, true), WildcardIndex::new(again, &hasher, false));
             let mut scratch = WildcardScratch::default();
             for at in 0..20 {
                 let mut text: Vec<u8> = (0..next(20)).map(|_| letters[next(letters.len())]).collect();
@@ -550,11 +555,20 @@ mod tests {
                     text = pattern.replace('*', ["", "a", "bab"][next(3)]).into_bytes();
                 }
                 let mut hits = vec![];
-                index.each_match(&text, &mut scratch, |t| hits.push(t.0 as usize));
+                index.each_match(&text, &mut scratch, |t, certain| {
+                    assert!(certain);
+                    hits.push(t.0 as usize);
+                });
                 hits.sort_unstable();
                 hits.dedup();
                 let want: Vec<usize> = (0..patterns.len()).filter(|i| plain(patterns[*i].as_bytes(), &text)).collect();
                 assert_eq!(hits, want, "{patterns:?} {:?}", String::from_utf8_lossy(&text));
+                let mut hits = vec![];
+                candidates.each_match(&text, &mut scratch, |t, certain| {
+                    assert!(!certain || want.contains(&(t.0 as usize)));
+                    hits.push(t.0 as usize);
+                });
+                assert!(want.iter().all(|n| hits.contains(n)));
             }
         }
     }

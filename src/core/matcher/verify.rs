@@ -33,6 +33,34 @@ pub struct Event<'a> {
     pub trails: &'a [Trail],
 }
 
+/// What is known of a conjunction before it is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Known {
+    /// The field of this path holds, unless it is `NONE`.
+    path: PathId,
+    /// This value, unless it is `NONE`, satisfies the field of its path, or so it seems.
+    by: u32,
+}
+
+impl Default for Known {
+    /// Nothing.
+    fn default() -> Self {
+        Self { path: NONE, by: NONE }
+    }
+}
+
+impl Known {
+    /// The field of a path holds.
+    pub fn field(path: PathId) -> Self {
+        Self { path, by: NONE }
+    }
+
+    /// A value seems to satisfy the field of its path.
+    pub fn by(value: u32) -> Self {
+        Self { path: NONE, by: value }
+    }
+}
+
 /// So many prefixes are looked for in each string of a long chain before its strings are sorted.
 const MANY_PREFIXES: u32 = 32;
 
@@ -272,14 +300,17 @@ impl Event<'_> {
         inside > 1
     }
 
-    /// Whether a conjunction holds. `known` is a path whose field is known to hold, or `NONE`; `steps` is what the array check may still spend on this event.
+    /// Whether a conjunction holds. `steps` is what the array check may still spend on this event.
     #[inline]
-    pub fn conjunction_holds(&self, conj: ConjId, known: PathId, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
+    pub fn conjunction_holds(&self, conj: ConjId, known: Known, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
         let records = &self.segment.records;
         let rec = &records.conjs[conj as usize];
         let loose = rec.flags & SHARES_ARRAYS != 0 && self.trails.len() > 1;
+        let by = self.values.values.get(known.by as usize);
         for field in records.fields_of(rec) {
-            if field.path() != known && !self.field_holds(field, loose, memo) {
+            let path = field.path();
+            let holds = path == known.path || by.is_some_and(|value| value.path == path && self.value_satisfies(value, field, memo));
+            if !holds && !self.field_holds(field, loose, memo) {
                 return Ok(false);
             }
         }

@@ -3,13 +3,13 @@
 
 use super::{
     values::Value,
-    verify::{Event, Memo},
+    verify::{Event, Known, Memo},
 };
 use crate::{
     error::EventErrorCode,
     index::{
         operands::{NONE, OperandId},
-        record::Target,
+        record::{Goes, Target},
         segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
         table::NodeId,
         wildcard::WildcardScratch,
@@ -24,13 +24,39 @@ pub struct VisitScratch {
     /// Remembered verdicts.
     pub memo: Memo,
     wildcards: WildcardScratch,
-    /// Targets found by the family at hand.
-    targets: Vec<Target>,
+    /// Found by the family at hand.
+    leads: Vec<Lead>,
     reversed: Vec<u8>,
 }
 
-/// So many targets are followed without a look whether some are the same.
+/// Where values lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lead {
+    /// What to follow.
+    pub target: Target,
+    /// What is known of the conjunctions there.
+    known: Known,
+}
+
+impl Lead {
+    fn new(target: Target) -> Self {
+        Self { target, known: Known::default() }
+    }
+}
+
+/// Where the values of an event lead at the root of a segment.
+#[derive(Default)]
+pub struct Roots {
+    /// Some of them all at once.
+    pub leads: Vec<Lead>,
+    /// So many of the root's families are among them.
+    families: u32,
+}
+
+/// So many leads are followed without a look whether some are the same.
 const MANY: usize = 16;
+/// Most leads of families that are gathered before any is followed.
+const MOST: usize = 48;
 
 /// What a visit produces.
 pub struct Hits<'a> {
@@ -63,17 +89,17 @@ impl Hits<'_> {
 
 impl Event<'_> {
     /// Visits the whole segment. `roots` is what `find_roots` found.
-    pub fn visit(&self, roots: &[Target], scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+    pub fn visit(&self, roots: &Roots, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         scratch.memo.clear();
         // An event that was refused half way leaves some.
-        scratch.targets.clear();
-        for target in roots {
+        scratch.leads.clear();
+        for lead in &roots.leads {
             if hits.enough() {
                 return Ok(());
             }
-            self.follow(*target, NONE, scratch, hits)?;
+            self.follow(*lead, scratch, hits)?;
         }
-        self.visit_families(0, scratch, hits)
+        self.visit_families(0, roots.families, scratch, hits)
     }
 
     /// Has the slots of the root read ahead in which `find_roots` will look, and what the root's families will look at.
@@ -103,21 +129,33 @@ impl Event<'_> {
         }
     }
 
-    /// Where the values lead by exact value at the root.
-    pub fn find_roots(&self, roots: &mut Vec<Target>) {
-        roots.clear();
-        self.each_target(0, |target| roots.push(target));
-        if roots.len() > MANY {
-            roots.sort_unstable_by_key(|target| target.0);
-            roots.dedup();
+    /// Where the values lead by exact value at the root; with `families`, also where its families lead, as far as that
+    /// is not much.
+    pub fn find_roots(&self, families: bool, roots: &mut Roots, scratch: &mut VisitScratch) {
+        roots.leads.clear();
+        roots.families = 0;
+        self.each_target(0, |target| roots.leads.push(Lead::new(target)));
+        each_once(&mut roots.leads, 0);
+        if !families {
+            return;
+        }
+        let (start, end) = self.segment.nodes[0].families;
+        for (path, family) in &self.segment.families[start as usize..end as usize] {
+            scratch.leads.clear();
+            self.ask(*path, *family, scratch);
+            if roots.leads.len() + scratch.leads.len() > MOST {
+                return;
+            }
+            roots.leads.extend_from_slice(&scratch.leads);
+            roots.families += 1;
         }
     }
 
     fn visit_node(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        let begin = scratch.targets.len();
-        self.each_target(id, |target| scratch.targets.push(target));
-        self.follow_gathered(begin, NONE, scratch, hits)?;
-        self.visit_families(id, scratch, hits)
+        let begin = scratch.leads.len();
+        self.each_target(id, |target| scratch.leads.push(Lead::new(target)));
+        self.follow_gathered(begin, scratch, hits)?;
+        self.visit_families(id, 0, scratch, hits)
     }
 
     /// Calls `visit` with what the values name in a node's exact table; perhaps more than once with the same.
@@ -166,68 +204,59 @@ impl Event<'_> {
         }
     }
 
-    /// What a node does not find by exact value.
-    fn visit_families(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+    /// What a node does not find by exact value. The families before `from` were asked already.
+    fn visit_families(&self, id: NodeId, from: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         let segment = self.segment;
         let node = &segment.nodes[id as usize];
-        for &(path, family) in &segment.families[node.families.0 as usize..node.families.1 as usize] {
-            if !self.values.may_have(path) && !matches!(family, Family::Absent(_)) {
-                continue;
-            }
+        for &(path, family) in &segment.families[(node.families.0 + from) as usize..node.families.1 as usize] {
             if hits.enough() {
                 return Ok(());
             }
-            let mut at = self.values.first(path);
-            match family {
-                Family::Present(target) if at != NONE => self.follow(Target(target), NONE, scratch, hits)?,
-                Family::Absent(target) if at == NONE => self.follow(Target(target), NONE, scratch, hits)?,
-                Family::Present(_) | Family::Absent(_) => {}
-                // Many numbers lie in many ranges: each range is asked instead.
-                Family::Range(n) if self.values.is_long(path) && segment.ranges[n as usize].len() <= 8 * self.values.count(path) => {
-                    let begin = scratch.targets.len();
-                    let targets = &mut scratch.targets;
-                    segment.ranges[n as usize].meet(self.values.keys(path, self.text, self.unescaped), |t| targets.push(t));
-                    self.follow_gathered(begin, path, scratch, hits)?;
-                }
-                _ => {
-                    let begin = scratch.targets.len();
-                    while at != NONE {
-                        self.gather(family, at, scratch);
-                        at = self.values.values[at as usize].next;
-                    }
-                    // These families answer exactly, so the field that led here needs no second look. Folded texts are
-                    // only candidates: case is not symmetric.
-                    let known = if matches!(family, Family::FoldedPrefix(_) | Family::FoldedSuffix(_)) { NONE } else { path };
-                    self.follow_gathered(begin, known, scratch, hits)?;
-                }
-            }
+            let begin = scratch.leads.len();
+            self.ask(path, family, scratch);
+            self.follow_gathered(begin, scratch, hits)?;
         }
         if node.residual != NO_RUN {
-            self.follow(Target::run(node.residual), NONE, scratch, hits)?;
+            self.follow(Lead::new(Target(node.residual)), scratch, hits)?;
         }
         Ok(())
     }
 
-    /// Follows the targets gathered since `begin`, each once: many values of one array may name the same.
-    fn follow_gathered(&self, begin: usize, known: PathId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        if scratch.targets.len() - begin > MANY {
-            scratch.targets[begin..].sort_unstable_by_key(|t| t.0);
-            let mut kept = begin + 1;
-            for at in begin + 1..scratch.targets.len() {
-                if scratch.targets[at] != scratch.targets[kept - 1] {
-                    scratch.targets[kept] = scratch.targets[at];
-                    kept += 1;
+    /// Adds where a family leads.
+    #[inline]
+    fn ask(&self, path: PathId, family: Family, scratch: &mut VisitScratch) {
+        if !self.values.may_have(path) && !matches!(family, Family::Absent(_)) {
+            return;
+        }
+        let mut at = self.values.first(path);
+        match family {
+            Family::Present(target) if at != NONE => scratch.leads.push(Lead::new(Target(target))),
+            Family::Absent(target) if at == NONE => scratch.leads.push(Lead::new(Target(target))),
+            Family::Present(_) | Family::Absent(_) => {}
+            // Many numbers lie in many ranges: each range is asked instead.
+            Family::Range(n) if self.values.is_long(path) && self.segment.ranges[n as usize].len() <= 8 * self.values.count(path) => {
+                let (leads, keys) = (&mut scratch.leads, self.values.keys(path, self.text, self.unescaped));
+                self.segment.ranges[n as usize].meet(keys, |target| leads.push(Lead { target, known: Known::field(path) }));
+            }
+            _ => {
+                while at != NONE {
+                    self.gather(family, at, scratch);
+                    at = self.values.values[at as usize].next;
                 }
             }
-            scratch.targets.truncate(kept);
         }
-        while scratch.targets.len() > begin {
+    }
+
+    /// Follows the leads gathered since `begin`, each once: many values of one array may name the same.
+    fn follow_gathered(&self, begin: usize, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        each_once(&mut scratch.leads, begin);
+        while scratch.leads.len() > begin {
             if hits.enough() {
-                scratch.targets.truncate(begin);
+                scratch.leads.truncate(begin);
                 return Ok(());
             }
-            let target = scratch.targets.pop().expect("longer than begin");
-            self.follow(target, known, scratch, hits)?;
+            let lead = scratch.leads.pop().expect("longer than begin");
+            self.follow(lead, scratch, hits)?;
         }
         Ok(())
     }
@@ -241,68 +270,99 @@ impl Event<'_> {
         out
     }
 
-    /// Targets of one family for one value.
+    /// Adds where one family leads with one value. What a family found for certain needs no second look; folded texts
+    /// are never certain, since case is not symmetric.
     fn gather(&self, family: Family, at: u32, scratch: &mut VisitScratch) {
         let segment = self.segment;
         let value = &self.values.values[at as usize];
-        let targets = &mut scratch.targets;
+        let path = value.path;
+        let leads = &mut scratch.leads;
+        let by = |certain: bool| if certain { Known::field(path) } else { Known::by(at) };
+        let mut add = |target: Target, certain: bool| leads.push(Lead { target, known: by(certain) });
         let string = value.kind == Kind::String;
         let text = || value.bytes(self.text, self.unescaped);
         match family {
-            Family::Prefix(n) if string => segment.affixes[n as usize].each_prefix(text(), &segment.operands, |t| targets.push(t)),
+            Family::Prefix(n) if string => segment.affixes[n as usize].each_prefix(text(), &segment.operands, add),
             Family::FoldedPrefix(n) if string => {
-                segment.affixes[n as usize].each_prefix(self.values.folded(value.fold), &segment.operands, |t| targets.push(t));
+                segment.affixes[n as usize].each_prefix(self.values.folded(value.fold), &segment.operands, |target, _| add(target, false));
             }
-            Family::Suffix(n) | Family::FoldedSuffix(n) if string => {
-                let text = self.reversed(value, n, matches!(family, Family::FoldedSuffix(_)), &mut scratch.reversed);
-                segment.affixes[n as usize].each_prefix(text, &segment.operands, |t| targets.push(t));
+            Family::Suffix(n) if string => {
+                let text = self.reversed(value, n, false, &mut scratch.reversed);
+                segment.affixes[n as usize].each_prefix(text, &segment.operands, add);
+            }
+            Family::FoldedSuffix(n) if string => {
+                let text = self.reversed(value, n, true, &mut scratch.reversed);
+                segment.affixes[n as usize].each_prefix(text, &segment.operands, |target, _| add(target, false));
             }
             Family::Range(n) => {
                 if let Some(key) = value.near_key() {
-                    let begin = targets.len();
-                    segment.ranges[n as usize].stab(key, |t| targets.push(t));
-                    if targets.len() > begin && value.comparable_key(self.text, self.unescaped).is_none() {
-                        targets.truncate(begin);
+                    let begin = leads.len();
+                    segment.ranges[n as usize].stab(key, |target| leads.push(Lead { target, known: Known::field(path) }));
+                    if leads.len() > begin && value.comparable_key(self.text, self.unescaped).is_none() {
+                        leads.truncate(begin);
                     }
                 }
             }
             Family::Cidr(n) if value.address != NONE => {
-                segment.cidrs[n as usize].each_containing(self.values.addresses[value.address as usize].ip, |t| targets.push(t));
+                segment.cidrs[n as usize].each_containing(self.values.addresses[value.address as usize].ip, |target| add(target, true));
             }
-            Family::Wildcard(n) if string => {
-                segment.wildcards[n as usize].each_match(text(), &mut scratch.wildcards, |t| targets.push(t));
-            }
+            Family::Wildcard(n) if string => segment.wildcards[n as usize].each_match(text(), &mut scratch.wildcards, add),
             _ => {}
         }
     }
 
-    /// Verifies the conjunctions of a run, or visits a node. `known` is a path whose field holds already, or `NONE`.
-    fn follow(&self, target: Target, known: PathId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        let start = match target.get() {
-            Ok(node) => return self.visit_node(node, scratch, hits),
-            Err(start) => start,
-        };
-        let mut verdict = Ok(());
-        self.segment.each_of_run(start, |conj| {
-            if verdict.is_err() || hits.enough() {
-                return;
-            }
-            if hits.candidates.is_some() {
-                hits.count(conj);
-            }
-            match self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps) {
-                Ok(true) => {
-                    let records = &self.segment.records;
-                    for &rule in records.rules_of(&records.conjs[conj as usize]) {
-                        if self.segment.alive(rule, hits.version) {
-                            hits.keys.push(self.segment.rules[rule as usize].key);
-                        }
+    /// Verifies the conjunctions that a lead names, or visits a node.
+    fn follow(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        match lead.target.get() {
+            Goes::Node(node) => self.visit_node(node, scratch, hits),
+            Goes::One(conj) => self.judge(conj, lead.known, scratch, hits),
+            Goes::Run(start) => {
+                let mut verdict = Ok(());
+                self.segment.each_of_run(start, |conj| {
+                    if verdict.is_ok() && !hits.enough() {
+                        verdict = self.judge(conj, lead.known, scratch, hits);
                     }
-                }
-                Ok(false) => {}
-                Err(code) => verdict = Err(code),
+                });
+                verdict
             }
-        });
-        verdict
+        }
     }
+
+    /// Verifies a conjunction, and hands its rules out if it holds.
+    #[inline]
+    fn judge(&self, conj: u32, known: Known, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        if hits.candidates.is_some() {
+            hits.count(conj);
+        }
+        if self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps)? {
+            let records = &self.segment.records;
+            for &rule in records.rules_of(&records.conjs[conj as usize]) {
+                if self.segment.alive(rule, hits.version) {
+                    hits.keys.push(self.segment.rules[rule as usize].key);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Many leads since `begin` are made different: one for each target.
+#[inline]
+fn each_once(leads: &mut Vec<Lead>, begin: usize) {
+    if leads.len() - begin > MANY {
+        make_different(leads, begin);
+    }
+}
+
+#[cold]
+fn make_different(leads: &mut Vec<Lead>, begin: usize) {
+    leads[begin..].sort_unstable();
+    let mut kept = begin + 1;
+    for at in begin + 1..leads.len() {
+        if leads[at].target != leads[kept - 1].target {
+            leads[kept] = leads[at];
+            kept += 1;
+        }
+    }
+    leads.truncate(kept);
 }

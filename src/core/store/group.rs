@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     error::EventError,
-    index::{record::Target, segment::Segment},
+    index::segment::Segment,
     matcher::{
         values::Values,
         verify::Event,
-        visit::{Hits, VisitScratch},
+        visit::{Hits, Roots, VisitScratch},
     },
     walk::{self, Leaves, Validation},
 };
@@ -30,7 +30,7 @@ pub(super) struct Lane {
     leaves: Leaves,
     values: Values,
     /// Where its values lead at the root of the segment at hand.
-    roots: Vec<Target>,
+    roots: Roots,
     /// See `Hits`.
     keys: Vec<u64>,
     steps: usize,
@@ -144,15 +144,17 @@ fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool),
     }
     for (lane, text) in lanes.iter_mut().zip(texts) {
         let mut roots = std::mem::take(&mut lane.roots);
-        lane.event(segment, text).find_roots(&mut roots);
+        lane.event(segment, text).find_roots(large, &mut roots, scratch);
         lane.roots = roots;
         if large {
-            lane.roots.iter().for_each(|target| segment.expect_target(*target));
+            lane.roots.leads.iter().for_each(|lead| segment.expect_target(lead.target));
         }
     }
     if large {
-        lanes.iter().flat_map(|lane| &lane.roots).for_each(|target| segment.expect_record(*target));
-        lanes.iter().flat_map(|lane| &lane.roots).for_each(|target| segment.expect_fields(*target));
+        let targets = || lanes.iter().flat_map(|lane| &lane.roots.leads).map(|lead| lead.target);
+        targets().for_each(|target| segment.expect_records(target));
+        targets().for_each(|target| segment.expect_fields(target));
+        targets().for_each(|target| segment.expect_named(target));
     }
     for (lane, text) in lanes.iter_mut().zip(texts) {
         if lane.fault.is_some() || first_only && !lane.keys.is_empty() {

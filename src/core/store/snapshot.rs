@@ -3,12 +3,12 @@
 use super::{RuleId, group::Lane};
 use crate::{
     error::EventError,
-    index::{operands::OperandHasher, range::sieves, record::Target, segment::Segment},
+    index::{operands::OperandHasher, range::sieves, segment::Segment},
     limits::EventLimits,
     matcher::{
         values::Values,
         verify::Event,
-        visit::{Hits, VisitScratch},
+        visit::{Hits, Roots, VisitScratch},
     },
     path::PathTrie,
     pattern::tree::Pattern,
@@ -42,7 +42,7 @@ pub struct Scratch {
     pub(super) walk: WalkState,
     values: Values,
     pub(super) visit: VisitScratch,
-    roots: Vec<Target>,
+    roots: Roots,
     keys: Vec<u64>,
     /// Of a group of events, see `group`.
     pub(super) lanes: Vec<Lane>,
@@ -206,7 +206,7 @@ impl Snapshot {
             values.guess(segment, false);
             values.resolve(segment, text, &leaves.unescaped);
             let event = Event { segment, values, text, unescaped: &leaves.unescaped, trails: &leaves.trails };
-            event.find_roots(roots);
+            event.find_roots(false, roots, visit);
             event.visit(roots, visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;
         }
         numbers_of(keys, matches);
