@@ -12,7 +12,10 @@ use super::{
     operands::{OperandId, Operands},
     record::Target,
 };
-use crate::value::text::{begins, same};
+use crate::{
+    memory,
+    value::text::{begins, same},
+};
 
 const NO_PARENT: u32 = u32::MAX;
 
@@ -120,6 +123,12 @@ impl AffixIndex {
     #[inline]
     pub fn longest(&self) -> usize {
         self.longest
+    }
+
+    /// Has it lie in large pages.
+    pub fn collapse(&self) {
+        self.ends.iter().for_each(Ends::collapse);
+        memory::collapse(&self.entries);
     }
 
     /// Memory in bytes.

@@ -152,6 +152,7 @@ impl IndexBuilder {
         };
         segment.ahead = segment.foreseeable();
         segment.bytes = segment.size_bytes();
+        segment.collapse();
         segment
     }
 

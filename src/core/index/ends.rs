@@ -86,6 +86,11 @@ impl Ends {
         self.lengths.last().map_or(0, |len| *len as usize)
     }
 
+    /// Has it lie in large pages.
+    pub fn collapse(&self) {
+        self.tags.collapse();
+    }
+
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         self.lengths.capacity() * 4 + self.tags.size_bytes()

@@ -220,6 +220,13 @@ impl Operands {
         self.tags.freeze();
     }
 
+    /// Has it lie in large pages.
+    pub fn collapse(&self) {
+        memory::collapse(&self.arena);
+        memory::collapse(&self.starts);
+        self.tags.collapse();
+    }
+
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         self.arena.capacity() + self.starts.capacity() * 4 + self.tags.size_bytes()

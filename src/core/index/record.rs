@@ -415,6 +415,13 @@ impl Records {
         if conj.flags & MANY_RULES != 0 { self.list(conj.rules) } else { std::slice::from_ref(&conj.rules) }
     }
 
+    /// Has what may be large lie in large pages.
+    pub fn collapse(&self) {
+        memory::collapse(&self.conjs);
+        memory::collapse(&self.fields);
+        memory::collapse(&self.lists);
+    }
+
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         fn branches(groups: &[Vec<Branch>]) -> usize {

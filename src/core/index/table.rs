@@ -36,6 +36,11 @@ impl DispatchTable {
         self.targets.expect(tag(self.seed, node, path, operand));
     }
 
+    /// Has it lie in large pages.
+    pub fn collapse(&self) {
+        self.targets.collapse();
+    }
+
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         self.targets.size_bytes()

@@ -115,6 +115,11 @@ impl Tags {
         self.rebuild(homes_of(self.len));
     }
 
+    /// Has it lie in large pages.
+    pub fn collapse(&self) {
+        memory::collapse(&self.buckets);
+    }
+
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         self.buckets.capacity() * size_of::<Bucket>()

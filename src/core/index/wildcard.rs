@@ -169,6 +169,11 @@ impl WildcardIndex {
         }
     }
 
+    /// Has its lookups lie in large pages.
+    pub fn collapse(&self) {
+        self.anchored.iter().for_each(|anchored| anchored.ends.collapse());
+    }
+
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         let tried = |t: &Vec<Tried>| t.iter().map(|t| 40 + t.wildcard.pieces.iter().map(|p| p.len() + 16).sum::<usize>()).sum::<usize>();
