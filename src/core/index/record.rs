@@ -211,6 +211,13 @@ impl FieldRec {
         }
     }
 
+    /// Whether the field is a single condition that only a value can meet.
+    #[inline]
+    pub fn is_of_one_value(&self) -> bool {
+        let code = self.path_form >> 24;
+        code < FORM_ANY_EXACT && code != Op::Absent as u32
+    }
+
     /// The operand when the field is one exact value: the commonest field, tested without decoding the rest.
     #[inline]
     pub fn exact(&self) -> Option<OperandId> {

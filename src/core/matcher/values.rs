@@ -388,12 +388,12 @@ impl Values {
         self.folds.iter().for_each(|fold| segment.operands.expect(fold.tag));
     }
 
-    /// Guesses the operands by their tags; `resolve` finds out whether the guesses are right. `ahead`: and has what it
-    /// looks at read ahead.
-    pub fn guess(&mut self, segment: &Segment, ahead: bool) {
+    /// Guesses the operands by their tags, and has what `resolve` looks at read ahead, which finds out whether the guesses
+    /// are right.
+    pub fn guess(&mut self, segment: &Segment) {
         let look = |tag: u32| {
             let operand = segment.operands.guess(tag);
-            if ahead && operand != NONE {
+            if operand != NONE {
                 segment.operands.expect_place(operand);
             }
             operand
@@ -440,6 +440,34 @@ impl Values {
                 let bytes = &self.folded[fold.start as usize..(fold.start + fold.len) as usize];
                 fold.operand = operands.check(fold.operand, fold.tag, OperandKind::Folded, bytes);
             }
+        }
+        if !self.long_paths.is_empty() {
+            self.resolve_long();
+        }
+    }
+
+    /// Looks the values up in a segment, at once.
+    pub fn look_up(&mut self, segment: &Segment, text: &[u8], unescaped: &[u8]) {
+        let operands = &segment.operands;
+        for value in &mut self.values {
+            value.operand = match value.kind {
+                Kind::String if value.wanted => operands.find(value.tag, OperandKind::String, value.bytes(text, unescaped)),
+                Kind::Number => {
+                    value.operand = if value.wanted { operands.guess(value.tag) } else { NONE };
+                    value.number_operand(segment, text, unescaped)
+                }
+                Kind::String => NONE,
+                Kind::True => TRUE,
+                Kind::False => FALSE,
+                Kind::Null => NULL,
+            };
+        }
+        for address in &mut self.addresses {
+            address.operand = operands.find(address.tag, OperandKind::Ip, &address.ip.bytes());
+        }
+        for fold in &mut self.folds {
+            let bytes = &self.folded[fold.start as usize..(fold.start + fold.len) as usize];
+            fold.operand = operands.find(fold.tag, OperandKind::Folded, bytes);
         }
         if !self.long_paths.is_empty() {
             self.resolve_long();

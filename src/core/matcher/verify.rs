@@ -129,6 +129,7 @@ impl Event<'_> {
     }
 
     /// Whether one value satisfies a condition (never `Absent`), with the help of the indexes of long lists.
+    #[inline]
     fn accepts(&self, value: &Value, cond: Cond, memo: &mut Memo) -> bool {
         if matches!(cond.op, Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard)
             && self.segment.records.list(cond.arg).len() > SHORT
@@ -141,6 +142,7 @@ impl Event<'_> {
     }
 
     /// Whether one value satisfies one of a field's conditions other than absence.
+    #[inline]
     pub fn value_satisfies(&self, value: &Value, field: &FieldRec, memo: &mut Memo) -> bool {
         match field.form() {
             Form::One(cond) => self.accepts(value, cond, memo),
@@ -309,8 +311,19 @@ impl Event<'_> {
         let by = self.values.values.get(known.by as usize);
         for field in records.fields_of(rec) {
             let path = field.path();
-            let holds = path == known.path || by.is_some_and(|value| value.path == path && self.value_satisfies(value, field, memo));
-            if !holds && !self.field_holds(field, loose, memo) {
+            if path == known.path {
+                continue;
+            }
+            if let Some(value) = by.filter(|value| value.path == path) {
+                if self.value_satisfies(value, field, memo) {
+                    continue;
+                }
+                // The only value was asked.
+                if self.values.count(path) == 1 && field.is_of_one_value() {
+                    return Ok(false);
+                }
+            }
+            if !self.field_holds(field, loose, memo) {
                 return Ok(false);
             }
         }

@@ -141,6 +141,10 @@ impl Event<'_> {
         }
         let (start, end) = self.segment.nodes[0].families;
         for (path, family) in &self.segment.families[start as usize..end as usize] {
+            if !self.may_lead(*path, family) {
+                roots.families += 1;
+                continue;
+            }
             scratch.leads.clear();
             self.ask(*path, *family, scratch);
             if roots.leads.len() + scratch.leads.len() > MOST {
@@ -209,12 +213,24 @@ impl Event<'_> {
         let segment = self.segment;
         let node = &segment.nodes[id as usize];
         for &(path, family) in &segment.families[(node.families.0 + from) as usize..node.families.1 as usize] {
+            if !self.may_lead(path, &family) {
+                continue;
+            }
             if hits.enough() {
                 return Ok(());
             }
-            let begin = scratch.leads.len();
-            self.ask(path, family, scratch);
-            self.follow_gathered(begin, scratch, hits)?;
+            let at = self.values.first(path);
+            match family {
+                Family::Present(target) if at != NONE => {
+                    self.follow(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?
+                }
+                Family::Present(_) => {}
+                _ => {
+                    let begin = scratch.leads.len();
+                    self.ask(path, family, scratch);
+                    self.follow_gathered(begin, scratch, hits)?;
+                }
+            }
         }
         if node.residual != NO_RUN {
             self.follow(Lead::new(Target(node.residual)), scratch, hits)?;
@@ -222,15 +238,17 @@ impl Event<'_> {
         Ok(())
     }
 
+    /// Whether a family may lead anywhere: most have their path in few events.
+    #[inline(always)]
+    fn may_lead(&self, path: PathId, family: &Family) -> bool {
+        self.values.may_have(path) || matches!(family, Family::Absent(_))
+    }
+
     /// Adds where a family leads.
-    #[inline]
     fn ask(&self, path: PathId, family: Family, scratch: &mut VisitScratch) {
-        if !self.values.may_have(path) && !matches!(family, Family::Absent(_)) {
-            return;
-        }
         let mut at = self.values.first(path);
         match family {
-            Family::Present(target) if at != NONE => scratch.leads.push(Lead::new(Target(target))),
+            Family::Present(target) if at != NONE => scratch.leads.push(Lead { target: Target(target), known: Known::by(at) }),
             Family::Absent(target) if at == NONE => scratch.leads.push(Lead::new(Target(target))),
             Family::Present(_) | Family::Absent(_) => {}
             // Many numbers lie in many ranges: each range is asked instead.

@@ -132,14 +132,16 @@ impl Snapshot {
 /// Finds what matches in a segment, for a reader of this version; `first_only` as in `Hits`.
 fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool), lanes: &mut [Lane], scratch: &mut VisitScratch) {
     let large = segment.is_large();
-    lanes.iter_mut().for_each(|lane| lane.values.guess(segment, large));
     if large {
+        lanes.iter_mut().for_each(|lane| lane.values.guess(segment));
         lanes.iter().for_each(|lane| lane.values.expect_texts(segment));
     }
     for (lane, text) in lanes.iter_mut().zip(texts) {
-        lane.values.resolve(segment, text, &lane.leaves.unescaped);
         if large {
+            lane.values.resolve(segment, text, &lane.leaves.unescaped);
             lane.event(segment, text).expect_roots(scratch);
+        } else {
+            lane.values.look_up(segment, text, &lane.leaves.unescaped);
         }
     }
     for (lane, text) in lanes.iter_mut().zip(texts) {

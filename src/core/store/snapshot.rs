@@ -203,8 +203,7 @@ impl Snapshot {
             if segment.is_large() {
                 values.expect(segment);
             }
-            values.guess(segment, false);
-            values.resolve(segment, text, &leaves.unescaped);
+            values.look_up(segment, text, &leaves.unescaped);
             let event = Event { segment, values, text, unescaped: &leaves.unescaped, trails: &leaves.trails };
             event.find_roots(false, roots, visit);
             event.visit(roots, visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;

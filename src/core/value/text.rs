@@ -17,6 +17,38 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
+/// Eight bytes of a text, or all of a shorter one, some of them perhaps more than once.
+#[inline(always)]
+fn word(text: &[u8]) -> u64 {
+    if let Some(bytes) = text.first_chunk() {
+        u64::from_le_bytes(*bytes)
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+    } else {
+        text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    }
+}
+
+/// Whether two texts are equal but for the case of ASCII letters.
+#[inline]
+pub fn same_in_any_case(a: &[u8], b: &[u8]) -> bool {
+    const ALL: u64 = 0x0101_0101_0101_0101;
+    let same = |a: u64, b: u64| {
+        let different = a ^ b;
+        // The bytes may differ in the bit that makes the case, where they are letters.
+        let folded = (a | 0x20 * ALL) & 0x7f * ALL;
+        let letters = (folded + (0x80 - b'a' as u64) * ALL) & !(folded + (0x7f - b'z' as u64) * ALL) & !a & 0x80 * ALL;
+        different & !(0x20 * ALL) == 0 && (different << 2) & !letters == 0
+    };
+    if a.len() != b.len() {
+        return false;
+    }
+    let whole = a.len() & !7;
+    let (steps_of_a, steps_of_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    steps_of_a.iter().zip(steps_of_b).all(|(a, b)| same(u64::from_le_bytes(*a), u64::from_le_bytes(*b)))
+        && same(word(&a[whole..]), word(&b[whole..]))
+}
+
 /// Whether a text begins with another.
 #[inline(always)]
 pub fn begins(text: &[u8], with: &[u8]) -> bool {
@@ -32,6 +64,22 @@ pub fn ends(text: &[u8], with: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn case_is_that_of_ascii_letters() {
+        // Every pair of bytes, at every place of a word and beyond it.
+        for a in 0..=255u8 {
+            for b in 0..=255u8 {
+                for len in [1, 2, 3, 4, 6, 7, 8, 9, 11, 13, 17] {
+                    let at = (a as usize * 7 + b as usize) % len;
+                    let (mut left, mut right) = (vec![b'q'; len], vec![b'Q'; len]);
+                    (left[at], right[at]) = (a, b);
+                    assert_eq!(same_in_any_case(&left, &right), a.eq_ignore_ascii_case(&b), "{a} {b} {at} of {len}");
+                }
+            }
+        }
+        assert!(same_in_any_case(b"", b"") && !same_in_any_case(b"a", b"") && !same_in_any_case(b"abcdefgh", b"abcdefghi"));
+    }
 
     #[test]
     fn equals_the_general_comparison() {
