@@ -11,9 +11,12 @@ use crate::{
     memory,
     walk::{Validation, lines},
 };
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    cell::Cell,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// A line that is no event.
@@ -60,6 +63,15 @@ pub const NO_EVENT: u8 = 255;
 const PIECE: usize = 256 << 10;
 /// How far behind a line text is read ahead: a few lines.
 const AHEAD: usize = 4096;
+
+/// Working memory that grew with an event larger than this is not kept.
+const KEPT: usize = 1 << 20;
+
+thread_local! {
+    /// The working memory of a thread's last call: to make it anew costs as much as the matching of 20 lines, and it
+    /// knows what events look like.
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
 
 impl Snapshot {
     /// Matches every line, on `threads` threads (0 = as many as there are processors).
@@ -159,8 +171,12 @@ fn run<T: Send>(buffer: &[u8], threads: usize, work: impl Fn(&[u8], usize, &mut 
     let threads = processors(threads);
     let pieces = cut(buffer);
     if threads == 1 || pieces.len() < 2 {
-        let mut scratch = Scratch::default();
-        return pieces.iter().map(|&(start, end)| work(&buffer[start..end], start, &mut scratch)).collect();
+        let mut scratch = SCRATCH.take().unwrap_or_default();
+        let results = pieces.iter().map(|&(start, end)| work(&buffer[start..end], start, &mut scratch)).collect();
+        if scratch.leaves.unescaped.capacity() <= KEPT {
+            SCRATCH.set(Some(scratch));
+        }
+        return results;
     }
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(pieces.len()));
