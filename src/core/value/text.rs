@@ -32,13 +32,21 @@ fn word(text: &[u8]) -> u64 {
 /// Whether two texts are equal but for the case of ASCII letters.
 #[inline]
 pub fn same_in_any_case(a: &[u8], b: &[u8]) -> bool {
-    const ALL: u64 = 0x0101_0101_0101_0101;
+    /// A byte eight times.
+    const fn each(byte: u8) -> u64 {
+        0x0101_0101_0101_0101 * byte as u64
+    }
+    const CASE: u64 = each(0x20);
+    const SEVEN: u64 = each(0x7f);
+    const HIGH: u64 = each(0x80);
+    const BELOW_A: u64 = each(0x80 - b'a');
+    const ABOVE_Z: u64 = each(0x7f - b'z');
     let same = |a: u64, b: u64| {
         let different = a ^ b;
         // The bytes may differ in the bit that makes the case, where they are letters.
-        let folded = (a | 0x20 * ALL) & 0x7f * ALL;
-        let letters = (folded + (0x80 - b'a' as u64) * ALL) & !(folded + (0x7f - b'z' as u64) * ALL) & !a & 0x80 * ALL;
-        different & !(0x20 * ALL) == 0 && (different << 2) & !letters == 0
+        let lower = (a | CASE) & SEVEN;
+        let letters = (lower + BELOW_A) & !(lower + ABOVE_Z) & !a & HIGH;
+        different & !CASE == 0 && (different << 2) & !letters == 0
     };
     if a.len() != b.len() {
         return false;
