@@ -55,8 +55,9 @@ pub struct Roots {
 
 /// So many leads are followed without a look whether some are the same.
 const MANY: usize = 16;
-/// Most leads of families that are gathered before any is followed.
-const MOST: usize = 48;
+/// Most leads of families that are gathered before any is followed. A family that leads to more is asked once more in
+/// its turn.
+const MOST: usize = 1024;
 
 /// What a visit produces.
 pub struct Hits<'a> {

@@ -21,6 +21,8 @@ use crate::{
 
 /// Events of a group: enough to wait for memory at once, and few enough that their values stay in the nearest cache.
 const GROUP: usize = 12;
+/// Of an event's leads so many are read ahead.
+const FORESEEN: usize = 32;
 /// Events longer than this are matched by themselves.
 const LONG_EVENT: usize = 64 << 10;
 
@@ -149,11 +151,11 @@ fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool),
         lane.event(segment, text).find_roots(large, &mut roots, scratch);
         lane.roots = roots;
         if large {
-            lane.roots.leads.iter().for_each(|lead| segment.expect_target(lead.target));
+            lane.roots.leads.iter().take(FORESEEN).for_each(|lead| segment.expect_target(lead.target));
         }
     }
     if large {
-        let targets = || lanes.iter().flat_map(|lane| &lane.roots.leads).map(|lead| lead.target);
+        let targets = || lanes.iter().flat_map(|lane| lane.roots.leads.iter().take(FORESEEN)).map(|lead| lead.target);
         targets().for_each(|target| segment.expect_records(target));
         targets().for_each(|target| segment.expect_fields(target));
         targets().for_each(|target| segment.expect_named(target));

@@ -143,3 +143,21 @@ fn what_takes_too_many_steps_is_refused_in_its_place() {
     assert_eq!(found.errors.iter().map(|e| (e.event, e.error)).collect::<Vec<_>>(), (0..8).map(|n| (5 * n + 3, error)).collect::<Vec<_>>());
     assert_eq!(found.rules.len(), 32);
 }
+
+#[test]
+fn what_leads_to_very_much_is_asked_in_its_turn() {
+    let set = RuleSet::new(EventLimits::default());
+    put(&set, &filler());
+    let ranges = (0..1500).map(|n| format!(r#"{{"n":[{{"numeric":[">=",{n}]}}],"k":[{{"prefix":"v"}}]}}"#));
+    put(&set, &ranges.chain([r#"{"t":[{"suffix":"x"}]}"#.to_owned()]).collect::<Vec<_>>());
+    set.compact();
+    let (snapshot, mut scratch) = (set.load(), Scratch::default());
+    let lines: Vec<String> = (0..40).map(|n| format!(r#"{{"n":{},"k":"{}","t":"{n}x"}}"#, n * 50, ["v1", "w"][n % 7 / 6])).collect();
+    let found = snapshot.match_lines(lines.join("\n").as_bytes(), Validation::Checked, 1);
+    for (n, line) in lines.iter().enumerate() {
+        snapshot.match_text(line.as_bytes(), Validation::Checked, &mut scratch).expect("an event");
+        let wanted = if n % 7 == 6 { 1 } else { (n * 50 + 1).min(1500) + 1 };
+        assert_eq!(scratch.matches.len(), wanted);
+        assert_eq!(found.rules[found.offsets[n] as usize..found.offsets[n + 1] as usize], scratch.matches[..], "{line}");
+    }
+}
