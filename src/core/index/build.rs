@@ -136,6 +136,7 @@ impl IndexBuilder {
             nodes: self.nodes,
             lanes: self.lanes,
             families: self.families,
+            ahead: vec![],
             affixes: self.affixes,
             ranges: self.ranges,
             cidrs: self.cidrs,
@@ -149,7 +150,9 @@ impl IndexBuilder {
             sources,
             bytes: 0,
         };
+        segment.ahead = segment.foreseeable();
         segment.bytes = segment.size_bytes();
+        segment.collapse();
         segment
     }
 
@@ -408,7 +411,7 @@ impl IndexBuilder {
         }
         match op {
             Op::Prefix | Op::PrefixIgnoreCase | Op::Suffix | Op::SuffixIgnoreCase => {
-                let n = add(&mut self.affixes, AffixIndex::new(items, &self.operands));
+                let n = add(&mut self.affixes, AffixIndex::new(items, &self.operands, false));
                 match op {
                     Op::Prefix => Family::Prefix(n),
                     Op::PrefixIgnoreCase => Family::FoldedPrefix(n),
@@ -426,7 +429,7 @@ impl IndexBuilder {
             }
             Op::Wildcard => {
                 let items = items.into_iter().map(|(n, t)| (self.records.wildcards[n as usize].clone(), t)).collect();
-                Family::Wildcard(add(&mut self.wildcards, WildcardIndex::new(items)))
+                Family::Wildcard(add(&mut self.wildcards, WildcardIndex::new(items, self.operands.hasher(), false)))
             }
             Op::Absent => Family::Absent(items[0].1.0),
             _ => Family::Present(items[0].1.0),

@@ -92,13 +92,13 @@ impl ListIndex {
             .collect();
         let folded_prefixes: Vec<_> = of(Op::PrefixIgnoreCase).map(|arg| (fold_of(operands, arg, false), Target(arg))).collect();
         let folded_suffixes: Vec<_> = of(Op::SuffixIgnoreCase).map(|arg| (fold_of(operands, arg, true), Target(arg))).collect();
-        let affixes = |items: Vec<(u32, Target)>| (!items.is_empty()).then(|| AffixIndex::new(items, operands));
+        let affixes = |items: Vec<(u32, Target)>| (!items.is_empty()).then(|| AffixIndex::new(items, operands, true));
         new.prefixes = affixes(prefixes);
         new.suffixes = affixes(suffixes);
         new.folded_prefixes = affixes(folded_prefixes);
         new.folded_suffixes = affixes(folded_suffixes);
         let wildcards: Vec<_> = of(Op::Wildcard).filter(|n| !blank(*n)).map(|n| (records.wildcards[n as usize].clone(), YES)).collect();
-        new.wildcards = (!wildcards.is_empty()).then(|| WildcardIndex::new(wildcards));
+        new.wildcards = (!wildcards.is_empty()).then(|| WildcardIndex::new(wildcards, operands.hasher(), true));
         let ranges: Vec<_> = of(Op::Range).map(|n| (records.ranges[n as usize], YES)).collect();
         new.ranges = (!ranges.is_empty()).then(|| RangeIndex::new(ranges));
         let cidrs: Vec<_> = of(Op::Cidr).map(|n| (records.cidrs[n as usize], YES)).collect();
@@ -125,14 +125,14 @@ impl ListIndex {
         }
         let Some(text) = question.text else { return found };
         if let Some(prefixes) = &self.prefixes {
-            prefixes.each_prefix(text, operands, |_| found = true);
+            prefixes.each_prefix(text, operands, |_, _| found = true);
         }
         if let Some(suffixes) = &self.suffixes {
             reverse_into(text, &mut scratch.reversed);
-            suffixes.each_prefix(&scratch.reversed, operands, |_| found = true);
+            suffixes.each_prefix(&scratch.reversed, operands, |_, _| found = true);
         }
         if let (Some(wildcards), false) = (&self.wildcards, found) {
-            wildcards.each_match(text, &mut scratch.wildcards, |_| found = true);
+            wildcards.each_match(text, &mut scratch.wildcards, |_, _| found = true);
         }
         found || self.accepts_in_any_case(text, operands, scratch)
     }
@@ -145,8 +145,8 @@ impl ListIndex {
         scratch.folded.clear();
         fold::fold_into(text, &mut scratch.folded);
         if !self.ignore_case.is_empty() {
-            let hash = operands.hasher().hash(OperandKind::Folded, &scratch.folded);
-            let folded = operands.find(hash, OperandKind::Folded, &scratch.folded);
+            let tag = operands.hasher().tag(OperandKind::Folded, &scratch.folded);
+            let folded = operands.find(tag, OperandKind::Folded, &scratch.folded);
             let from = self.ignore_case.partition_point(|(f, _)| *f < folded);
             let mut same = self.ignore_case[from..].iter().take_while(|(f, _)| *f == folded);
             if same.any(|(_, written)| fold::meets_all(text, operands.bytes(*written))) {
@@ -155,7 +155,7 @@ impl ListIndex {
         }
         scratch.candidates.clear();
         if let Some(prefixes) = &self.folded_prefixes {
-            prefixes.each_prefix(&scratch.folded, operands, |t| scratch.candidates.push(t.0));
+            prefixes.each_prefix(&scratch.folded, operands, |t, _| scratch.candidates.push(t.0));
             if scratch.candidates.iter().any(|written| fold::meets_prefix(text, operands.bytes(*written)).is_some()) {
                 return true;
             }
@@ -163,7 +163,7 @@ impl ListIndex {
         }
         if let Some(suffixes) = &self.folded_suffixes {
             reverse_into(&scratch.folded, &mut scratch.reversed);
-            suffixes.each_prefix(&scratch.reversed, operands, |t| scratch.candidates.push(t.0));
+            suffixes.each_prefix(&scratch.reversed, operands, |t, _| scratch.candidates.push(t.0));
             return scratch.candidates.iter().any(|written| fold::meets_suffix(text, operands.bytes(*written)));
         }
         false

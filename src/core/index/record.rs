@@ -3,8 +3,9 @@
 //!
 //! Memory: 16 bytes a conjunction, 8 a field, 8 a condition of a list of alternatives, 4 an operand of a list.
 
-use super::operands::OperandId;
+use super::operands::{OperandId, Operands};
 use crate::{
+    memory,
     path::PathId,
     pattern::tree::{Range, Wildcard},
     value::ip::Cidr,
@@ -13,28 +14,70 @@ use crate::{
 /// Names a conjunction within its segment.
 pub type ConjId = u32;
 
-/// Where a lookup leads: a run of conjunctions (index into `Segment::runs`) or a further node (top bit set).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a lookup leads, in 32 bits; see `Goes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target(pub u32);
+
+/// What a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goes {
+    /// A further node.
+    Node(u32),
+    /// A run of conjunctions: where it begins in `Segment::runs`.
+    Run(u32),
+    /// One conjunction.
+    One(ConjId),
+}
 
 impl Target {
     const NODE: u32 = 1 << 31;
+    const ONE: u32 = 1 << 30;
 
     /// A run of conjunctions.
     pub fn run(start: u32) -> Self {
-        debug_assert!(start < Self::NODE);
+        debug_assert!(start < Self::ONE);
         Self(start)
+    }
+
+    /// One conjunction.
+    pub fn one(conj: ConjId) -> Self {
+        debug_assert!(conj < Self::ONE);
+        Self(conj | Self::ONE)
     }
 
     /// A node.
     pub fn node(node: u32) -> Self {
+        debug_assert!(node < Self::ONE);
         Self(node | Self::NODE)
     }
 
-    /// The node, if it is one, else the start of a run.
+    /// No target, but a place of a list that has it.
+    pub fn place(at: u32) -> Self {
+        Self(at | Self::NODE | Self::ONE)
+    }
+
+    /// The place, if it is one.
     #[inline]
-    pub fn get(self) -> Result<u32, u32> {
-        if self.0 & Self::NODE != 0 { Ok(self.0 & !Self::NODE) } else { Err(self.0) }
+    pub fn get_place(self) -> Option<u32> {
+        (self.0 & (Self::NODE | Self::ONE) == Self::NODE | Self::ONE).then_some(self.0 & !(Self::NODE | Self::ONE))
+    }
+
+    /// Whether it is a node.
+    pub fn is_node(self) -> bool {
+        matches!(self.get(), Goes::Node(_))
+    }
+
+    /// What it is.
+    #[inline]
+    pub fn get(self) -> Goes {
+        let number = self.0 & !(Self::NODE | Self::ONE);
+        if self.0 & Self::NODE != 0 {
+            Goes::Node(number)
+        } else if self.0 & Self::ONE != 0 {
+            Goes::One(number)
+        } else {
+            Goes::Run(number)
+        }
     }
 }
 
@@ -166,6 +209,13 @@ impl FieldRec {
             FORM_ANY => Form::Any(self.arg),
             op => Form::One(Cond { op: Op::ALL[op as usize], arg: self.arg }),
         }
+    }
+
+    /// Whether the field is a single condition that only a value can meet.
+    #[inline]
+    pub fn is_of_one_value(&self) -> bool {
+        let code = self.path_form >> 24;
+        code < FORM_ANY_EXACT && code != Op::Absent as u32
     }
 
     /// The operand when the field is one exact value: the commonest field, tested without decoding the rest.
@@ -320,6 +370,25 @@ impl Records {
         &self.conds[at as usize + 1..at as usize + 1 + count]
     }
 
+    /// Has read ahead what the conditions of a field name.
+    #[inline]
+    pub fn expect_named(&self, field: &FieldRec, operands: &Operands) {
+        match field.form() {
+            Form::AnyExact(at) => memory::expect(&self.lists, at as usize),
+            Form::Any(at) => memory::expect(&self.conds, at as usize),
+            Form::One(Cond { op, arg }) => match op {
+                Op::IgnoreCase | Op::Prefix | Op::PrefixIgnoreCase | Op::Suffix | Op::SuffixIgnoreCase => operands.expect_place(arg),
+                Op::NotExact | Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard => {
+                    memory::expect(&self.lists, arg as usize)
+                }
+                Op::Wildcard => memory::expect(&self.wildcards, arg as usize),
+                Op::Range => memory::expect(&self.ranges, arg as usize),
+                Op::Cidr => memory::expect(&self.cidrs, arg as usize),
+                Op::Exact | Op::Ip | Op::Present | Op::Absent => {}
+            },
+        }
+    }
+
     /// Calls `visit` with each condition of a field.
     pub fn each_cond(&self, field: &FieldRec, mut visit: impl FnMut(Cond)) {
         match field.form() {
@@ -351,6 +420,13 @@ impl Records {
     #[inline]
     pub fn rules_of<'a>(&'a self, conj: &'a ConjRec) -> &'a [u32] {
         if conj.flags & MANY_RULES != 0 { self.list(conj.rules) } else { std::slice::from_ref(&conj.rules) }
+    }
+
+    /// Has what may be large lie in large pages.
+    pub fn collapse(&self) {
+        memory::collapse(&self.conjs);
+        memory::collapse(&self.fields);
+        memory::collapse(&self.lists);
     }
 
     /// Memory in bytes.

@@ -30,6 +30,17 @@ impl DispatchTable {
         });
     }
 
+    /// Has the slot read ahead at which `candidates` will look.
+    #[inline]
+    pub fn expect(&self, node: NodeId, path: PathId, operand: u32) {
+        self.targets.expect(tag(self.seed, node, path, operand));
+    }
+
+    /// Has it lie in large pages.
+    pub fn collapse(&self) {
+        self.targets.collapse();
+    }
+
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         self.targets.size_bytes()

@@ -15,7 +15,7 @@ use crate::{
         wildcard,
     },
     path::PathId,
-    value::fold,
+    value::{fold, text},
     walk::{Kind, Trail},
 };
 
@@ -31,6 +31,34 @@ pub struct Event<'a> {
     pub unescaped: &'a [u8],
     /// The ways through arrays.
     pub trails: &'a [Trail],
+}
+
+/// What is known of a conjunction before it is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Known {
+    /// The field of this path holds, unless it is `NONE`.
+    path: PathId,
+    /// This value, unless it is `NONE`, satisfies the field of its path, or so it seems.
+    by: u32,
+}
+
+impl Default for Known {
+    /// Nothing.
+    fn default() -> Self {
+        Self { path: NONE, by: NONE }
+    }
+}
+
+impl Known {
+    /// The field of a path holds.
+    pub fn field(path: PathId) -> Self {
+        Self { path, by: NONE }
+    }
+
+    /// A value seems to satisfy the field of its path.
+    pub fn by(value: u32) -> Self {
+        Self { path: NONE, by: value }
+    }
 }
 
 /// So many prefixes are looked for in each string of a long chain before its strings are sorted.
@@ -69,17 +97,17 @@ impl Event<'_> {
     pub fn value_holds(&self, value: &Value, cond: Cond) -> bool {
         let segment = self.segment;
         let operand = |arg: u32| segment.operands.bytes(arg);
-        let text = || (value.kind == Kind::String).then(|| value.bytes(self.text, self.unescaped));
+        let string = || (value.kind == Kind::String).then(|| value.bytes(self.text, self.unescaped));
         let listed = || segment.records.list(cond.arg);
         match cond.op {
             Op::Exact => value.operand == cond.arg,
             Op::Ip => value.address != NONE && self.values.addresses[value.address as usize].operand == cond.arg,
-            Op::IgnoreCase => text().is_some_and(|t| fold::meets_all(t, operand(cond.arg))),
-            Op::Prefix => text().is_some_and(|t| t.starts_with(operand(cond.arg))),
-            Op::PrefixIgnoreCase => text().is_some_and(|t| fold::meets_prefix(t, operand(cond.arg)).is_some()),
-            Op::Suffix => text().is_some_and(|t| t.ends_with(operand(cond.arg))),
-            Op::SuffixIgnoreCase => text().is_some_and(|t| fold::meets_suffix(t, operand(cond.arg))),
-            Op::Wildcard => text().is_some_and(|t| wildcard::accepts(&segment.records.wildcards[cond.arg as usize], t)),
+            Op::IgnoreCase => string().is_some_and(|t| fold::meets_all(t, operand(cond.arg))),
+            Op::Prefix => string().is_some_and(|t| text::begins(t, operand(cond.arg))),
+            Op::PrefixIgnoreCase => string().is_some_and(|t| fold::meets_prefix(t, operand(cond.arg)).is_some()),
+            Op::Suffix => string().is_some_and(|t| text::ends(t, operand(cond.arg))),
+            Op::SuffixIgnoreCase => string().is_some_and(|t| fold::meets_suffix(t, operand(cond.arg))),
+            Op::Wildcard => string().is_some_and(|t| wildcard::accepts(&segment.records.wildcards[cond.arg as usize], t)),
             Op::Range => {
                 let range = &segment.records.ranges[cond.arg as usize];
                 value.near_key().is_some_and(|key| range.lo <= key && key <= range.hi)
@@ -91,16 +119,17 @@ impl Event<'_> {
             Op::Present => true,
             Op::Absent => false,
             Op::NotExact => listed().binary_search(&value.operand).is_err(),
-            Op::NotPrefix => !text().is_some_and(|t| listed().iter().any(|o| t.starts_with(operand(*o)))),
-            Op::NotSuffix => !text().is_some_and(|t| listed().iter().any(|o| t.ends_with(operand(*o)))),
-            Op::NotIgnoreCase => !text().is_some_and(|t| listed().iter().any(|o| fold::meets_all(t, operand(*o)))),
+            Op::NotPrefix => !string().is_some_and(|t| listed().iter().any(|o| text::begins(t, operand(*o)))),
+            Op::NotSuffix => !string().is_some_and(|t| listed().iter().any(|o| text::ends(t, operand(*o)))),
+            Op::NotIgnoreCase => !string().is_some_and(|t| listed().iter().any(|o| fold::meets_all(t, operand(*o)))),
             Op::NotWildcard => {
-                !text().is_some_and(|t| listed().iter().any(|w| wildcard::accepts(&segment.records.wildcards[*w as usize], t)))
+                !string().is_some_and(|t| listed().iter().any(|w| wildcard::accepts(&segment.records.wildcards[*w as usize], t)))
             }
         }
     }
 
     /// Whether one value satisfies a condition (never `Absent`), with the help of the indexes of long lists.
+    #[inline]
     fn accepts(&self, value: &Value, cond: Cond, memo: &mut Memo) -> bool {
         if matches!(cond.op, Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard)
             && self.segment.records.list(cond.arg).len() > SHORT
@@ -113,6 +142,7 @@ impl Event<'_> {
     }
 
     /// Whether one value satisfies one of a field's conditions other than absence.
+    #[inline]
     pub fn value_satisfies(&self, value: &Value, field: &FieldRec, memo: &mut Memo) -> bool {
         match field.form() {
             Form::One(cond) => self.accepts(value, cond, memo),
@@ -176,7 +206,7 @@ impl Event<'_> {
             let operands = &self.segment.operands;
             memo.folded.clear();
             fold::fold_into(operands.bytes(cond.arg), &mut memo.folded);
-            let mut alike = self.values.folded_like(path, operands.hasher().hash(OperandKind::Folded, &memo.folded));
+            let mut alike = self.values.folded_like(path, operands.hasher().tag(OperandKind::Folded, &memo.folded));
             found = alike.any(|at| self.value_holds(&self.values.values[at as usize], cond));
             at = NONE;
         }
@@ -272,14 +302,28 @@ impl Event<'_> {
         inside > 1
     }
 
-    /// Whether a conjunction holds. `known` is a path whose field is known to hold, or `NONE`; `steps` is what the array check may still spend on this event.
+    /// Whether a conjunction holds. `steps` is what the array check may still spend on this event.
     #[inline]
-    pub fn conjunction_holds(&self, conj: ConjId, known: PathId, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
+    pub fn conjunction_holds(&self, conj: ConjId, known: Known, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
         let records = &self.segment.records;
         let rec = &records.conjs[conj as usize];
         let loose = rec.flags & SHARES_ARRAYS != 0 && self.trails.len() > 1;
+        let by = self.values.values.get(known.by as usize);
         for field in records.fields_of(rec) {
-            if field.path() != known && !self.field_holds(field, loose, memo) {
+            let path = field.path();
+            if path == known.path {
+                continue;
+            }
+            if let Some(value) = by.filter(|value| value.path == path) {
+                if self.value_satisfies(value, field, memo) {
+                    continue;
+                }
+                // The only value was asked.
+                if self.values.count(path) == 1 && field.is_of_one_value() {
+                    return Ok(false);
+                }
+            }
+            if !self.field_holds(field, loose, memo) {
                 return Ok(false);
             }
         }

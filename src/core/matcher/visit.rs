@@ -1,12 +1,15 @@
 //! The visit of a segment: from the root, every value asks the node's table and families; targets are verified or
 //! visited in turn; what holds is handed out.
 
-use super::verify::{Event, Memo};
+use super::{
+    values::Value,
+    verify::{Event, Known, Memo},
+};
 use crate::{
     error::EventErrorCode,
     index::{
-        operands::NONE,
-        record::Target,
+        operands::{NONE, OperandId},
+        record::{Goes, Target},
         segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
         table::NodeId,
         wildcard::WildcardScratch,
@@ -21,10 +24,40 @@ pub struct VisitScratch {
     /// Remembered verdicts.
     pub memo: Memo,
     wildcards: WildcardScratch,
-    /// Targets found by the family at hand.
-    targets: Vec<Target>,
+    /// Found by the family at hand.
+    leads: Vec<Lead>,
     reversed: Vec<u8>,
 }
+
+/// Where values lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lead {
+    /// What to follow.
+    pub target: Target,
+    /// What is known of the conjunctions there.
+    known: Known,
+}
+
+impl Lead {
+    fn new(target: Target) -> Self {
+        Self { target, known: Known::default() }
+    }
+}
+
+/// Where the values of an event lead at the root of a segment.
+#[derive(Default)]
+pub struct Roots {
+    /// Some of them all at once.
+    pub leads: Vec<Lead>,
+    /// So many of the root's families are among them.
+    families: u32,
+}
+
+/// So many leads are followed without a look whether some are the same.
+const MANY: usize = 16;
+/// Most leads of families that are gathered before any is followed. A family that leads to more is asked once more in
+/// its turn.
+const MOST: usize = 1024;
 
 /// What a visit produces.
 pub struct Hits<'a> {
@@ -56,220 +89,299 @@ impl Hits<'_> {
 }
 
 impl Event<'_> {
-    /// Visits the whole segment.
-    pub fn visit(&self, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+    /// Visits the whole segment. `roots` is what `find_roots` found.
+    pub fn visit(&self, roots: &Roots, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         scratch.memo.clear();
         // An event that was refused half way leaves some.
-        scratch.targets.clear();
-        self.visit_node(0, scratch, hits)
-    }
-
-    fn visit_node(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        let segment = self.segment;
-        let node = &segment.nodes[id as usize];
-        let lanes = &segment.lanes[node.lanes.0 as usize..node.lanes.1 as usize];
-        if lanes.len() > self.values.values.len() {
-            // More paths than values: let each value ask, whether or not its path is among them.
-            for at in 0..self.values.values.len() as u32 {
-                let path = self.values.values[at as usize].path;
-                if !self.values.is_long(path) {
-                    self.ask(id, at, LANE_EXACT | LANE_IP | LANE_FOLDED, scratch, hits)?;
-                } else if at == self.values.first_of_all(path) {
-                    self.ask_all(id, path, LANE_EXACT | LANE_IP | LANE_FOLDED, scratch, hits)?;
-                }
-            }
-        } else {
-            for lane in lanes {
-                let path = lane & 0xff_ffff;
-                if self.values.is_long(path) {
-                    self.ask_all(id, path, *lane, scratch, hits)?;
-                    continue;
-                }
-                let mut at = self.values.first(path);
-                while at != NONE {
-                    self.ask(id, at, *lane, scratch, hits)?;
-                    at = self.values.values[at as usize].next;
-                }
-            }
-        }
-        for &(path, family) in &segment.families[node.families.0 as usize..node.families.1 as usize] {
+        scratch.leads.clear();
+        for lead in &roots.leads {
             if hits.enough() {
                 return Ok(());
             }
+            self.follow(*lead, scratch, hits)?;
+        }
+        self.visit_families(0, roots.families, scratch, hits)
+    }
+
+    /// Has the slots of the root read ahead in which `find_roots` will look, and what the root's families will look at.
+    pub fn expect_roots(&self, scratch: &mut VisitScratch) {
+        let segment = self.segment;
+        for &(path, family) in segment.ahead.iter().filter(|(path, _)| self.values.may_have(*path)) {
             let mut at = self.values.first(path);
-            match family {
-                Family::Present(target) if at != NONE => self.follow(Target(target), NONE, scratch, hits)?,
-                Family::Absent(target) if at == NONE => self.follow(Target(target), NONE, scratch, hits)?,
-                Family::Present(_) | Family::Absent(_) => {}
-                // Many numbers lie in many ranges: each range is asked instead.
-                Family::Range(n) if self.values.is_long(path) && segment.ranges[n as usize].len() <= 8 * self.values.count(path) => {
-                    let begin = scratch.targets.len();
-                    let targets = &mut scratch.targets;
-                    segment.ranges[n as usize].meet(self.values.keys(path, self.text, self.unescaped), |t| targets.push(t));
-                    self.follow_gathered(begin, path, scratch, hits)?;
+            // A long chain would have too much read ahead.
+            for _ in 0..if self.values.is_long(path) { 0 } else { 8 } {
+                let Some(value) = self.values.values.get(at as usize) else { break };
+                at = value.next;
+                if value.kind != Kind::String {
+                    continue;
                 }
+                match family {
+                    Family::Wildcard(n) => segment.wildcards[n as usize].expect(value.bytes(self.text, self.unescaped)),
+                    Family::Prefix(n) => segment.affixes[n as usize].expect(value.bytes(self.text, self.unescaped)),
+                    Family::FoldedPrefix(n) => segment.affixes[n as usize].expect(self.values.folded(value.fold)),
+                    Family::Suffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, false, &mut scratch.reversed)),
+                    Family::FoldedSuffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, true, &mut scratch.reversed)),
+                    _ => {}
+                }
+            }
+        }
+        for value in &self.values.values {
+            self.each_operand(value, LANE_EXACT | LANE_IP | LANE_FOLDED, |operand| self.segment.table.expect(0, value.path, operand));
+        }
+    }
+
+    /// Where the values lead by exact value at the root; with `families`, also where its families lead, as far as that
+    /// is not much.
+    pub fn find_roots(&self, families: bool, roots: &mut Roots, scratch: &mut VisitScratch) {
+        roots.leads.clear();
+        roots.families = 0;
+        self.each_target(0, |target| roots.leads.push(Lead::new(target)));
+        each_once(&mut roots.leads, 0);
+        if !families {
+            return;
+        }
+        let (start, end) = self.segment.nodes[0].families;
+        for (path, family) in &self.segment.families[start as usize..end as usize] {
+            if !self.may_lead(*path, family) {
+                roots.families += 1;
+                continue;
+            }
+            scratch.leads.clear();
+            self.ask(*path, *family, scratch);
+            if roots.leads.len() + scratch.leads.len() > MOST {
+                return;
+            }
+            roots.leads.extend_from_slice(&scratch.leads);
+            roots.families += 1;
+        }
+    }
+
+    fn visit_node(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let begin = scratch.leads.len();
+        self.each_target(id, |target| scratch.leads.push(Lead::new(target)));
+        self.follow_gathered(begin, scratch, hits)?;
+        self.visit_families(id, 0, scratch, hits)
+    }
+
+    /// Calls `visit` with what the values name in a node's exact table; perhaps more than once with the same.
+    #[inline]
+    fn each_target(&self, id: NodeId, mut visit: impl FnMut(Target)) {
+        let segment = self.segment;
+        let node = &segment.nodes[id as usize];
+        let lanes = &segment.lanes[node.lanes.0 as usize..node.lanes.1 as usize];
+        let mut ask = |value: &Value, lanes: u32| {
+            self.each_operand(value, lanes, |operand| segment.table.candidates(id, value.path, operand, &mut visit));
+        };
+        if lanes.len() > self.values.values.len() {
+            // More paths than values: let each value ask, whether or not its path is among them.
+            for value in &self.values.values {
+                ask(value, LANE_EXACT | LANE_IP | LANE_FOLDED);
+            }
+            return;
+        }
+        for lane in lanes {
+            let mut at = self.values.first(lane & 0xff_ffff);
+            while at != NONE {
+                let value = &self.values.values[at as usize];
+                ask(value, *lane);
+                at = value.next;
+            }
+        }
+    }
+
+    /// Calls `visit` with the operands of a value that these lanes look at.
+    #[inline(always)]
+    fn each_operand(&self, value: &Value, lanes: u32, mut visit: impl FnMut(OperandId)) {
+        if lanes & LANE_EXACT != 0 && value.operand != NONE {
+            visit(value.operand);
+        }
+        if lanes & LANE_IP != 0 && value.address != NONE {
+            let operand = self.values.addresses[value.address as usize].operand;
+            if operand != NONE {
+                visit(operand);
+            }
+        }
+        if lanes & LANE_FOLDED != 0 && value.fold != NONE {
+            let operand = self.values.folds[value.fold as usize].operand;
+            if operand != NONE {
+                visit(operand);
+            }
+        }
+    }
+
+    /// What a node does not find by exact value. The families before `from` were asked already.
+    fn visit_families(&self, id: NodeId, from: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let segment = self.segment;
+        let node = &segment.nodes[id as usize];
+        for &(path, family) in &segment.families[(node.families.0 + from) as usize..node.families.1 as usize] {
+            if !self.may_lead(path, &family) {
+                continue;
+            }
+            if hits.enough() {
+                return Ok(());
+            }
+            let at = self.values.first(path);
+            match family {
+                Family::Present(target) if at != NONE => {
+                    self.follow(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?
+                }
+                Family::Present(_) => {}
                 _ => {
-                    let begin = scratch.targets.len();
-                    while at != NONE {
-                        self.gather(family, at, scratch);
-                        at = self.values.values[at as usize].next;
-                    }
-                    // These families answer exactly, so the field that led here needs no second look. Folded texts are
-                    // only candidates: case is not symmetric.
-                    let known = if matches!(family, Family::FoldedPrefix(_) | Family::FoldedSuffix(_)) { NONE } else { path };
-                    self.follow_gathered(begin, known, scratch, hits)?;
+                    let begin = scratch.leads.len();
+                    self.ask(path, family, scratch);
+                    self.follow_gathered(begin, scratch, hits)?;
                 }
             }
         }
         if node.residual != NO_RUN {
-            self.follow(Target::run(node.residual), NONE, scratch, hits)?;
+            self.follow(Lead::new(Target(node.residual)), scratch, hits)?;
         }
         Ok(())
     }
 
-    /// Follows the targets gathered since `begin`, each once: many values of one array may name the same.
-    fn follow_gathered(&self, begin: usize, known: PathId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        if scratch.targets.len() - begin > 16 {
-            scratch.targets[begin..].sort_unstable_by_key(|t| t.0);
-            let mut kept = begin + 1;
-            for at in begin + 1..scratch.targets.len() {
-                if scratch.targets[at] != scratch.targets[kept - 1] {
-                    scratch.targets[kept] = scratch.targets[at];
-                    kept += 1;
-                }
-            }
-            scratch.targets.truncate(kept);
-        }
-        while scratch.targets.len() > begin {
-            let target = scratch.targets.pop().expect("longer than begin");
-            self.follow(target, known, scratch, hits)?;
-        }
-        Ok(())
+    /// Whether a family may lead anywhere: most have their path in few events.
+    #[inline(always)]
+    fn may_lead(&self, path: PathId, family: &Family) -> bool {
+        self.values.may_have(path) || matches!(family, Family::Absent(_))
     }
 
-    /// All values of a long chain ask a node's exact table; what they name is followed once.
-    #[cold]
-    fn ask_all(
-        &self,
-        node: NodeId,
-        path: PathId,
-        lanes: u32,
-        scratch: &mut VisitScratch,
-        hits: &mut Hits<'_>,
-    ) -> Result<(), EventErrorCode> {
-        let begin = scratch.targets.len();
+    /// Adds where a family leads.
+    fn ask(&self, path: PathId, family: Family, scratch: &mut VisitScratch) {
         let mut at = self.values.first(path);
-        while at != NONE {
-            let value = &self.values.values[at as usize];
-            let mut probe = |operand: u32| {
-                if operand != NONE {
-                    self.segment.table.candidates(node, path, operand, |target| scratch.targets.push(target));
+        match family {
+            Family::Present(target) if at != NONE => scratch.leads.push(Lead { target: Target(target), known: Known::by(at) }),
+            Family::Absent(target) if at == NONE => scratch.leads.push(Lead::new(Target(target))),
+            Family::Present(_) | Family::Absent(_) => {}
+            // Many numbers lie in many ranges: each range is asked instead.
+            Family::Range(n) if self.values.is_long(path) && self.segment.ranges[n as usize].len() <= 8 * self.values.count(path) => {
+                let (leads, keys) = (&mut scratch.leads, self.values.keys(path, self.text, self.unescaped));
+                self.segment.ranges[n as usize].meet(keys, |target| leads.push(Lead { target, known: Known::field(path) }));
+            }
+            _ => {
+                while at != NONE {
+                    self.gather(family, at, scratch);
+                    at = self.values.values[at as usize].next;
                 }
-            };
-            if lanes & LANE_EXACT != 0 {
-                probe(value.operand);
             }
-            if lanes & LANE_IP != 0 && value.address != NONE {
-                probe(self.values.addresses[value.address as usize].operand);
-            }
-            if lanes & LANE_FOLDED != 0 && value.fold != NONE {
-                probe(self.values.folds[value.fold as usize].operand);
-            }
-            at = value.next;
         }
-        self.follow_gathered(begin, NONE, scratch, hits)
     }
 
-    /// One value asks a node's exact table.
+    /// Follows the leads gathered since `begin`, each once: many values of one array may name the same.
+    fn follow_gathered(&self, begin: usize, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        each_once(&mut scratch.leads, begin);
+        while scratch.leads.len() > begin {
+            if hits.enough() {
+                scratch.leads.truncate(begin);
+                return Ok(());
+            }
+            let lead = scratch.leads.pop().expect("longer than begin");
+            self.follow(lead, scratch, hits)?;
+        }
+        Ok(())
+    }
+
+    /// The end of a string, read backwards, as far as an index of suffixes looks at it.
     #[inline]
-    fn ask(&self, node: NodeId, at: u32, lanes: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        let value = &self.values.values[at as usize];
-        let mut verdict = Ok(());
-        let mut probe = |operand: u32| {
-            if operand != NONE {
-                self.segment.table.candidates(node, value.path, operand, |target| {
-                    if verdict.is_ok() && !hits.enough() {
-                        verdict = self.follow(target, NONE, scratch, hits);
-                    }
-                });
-            }
-        };
-        if lanes & LANE_EXACT != 0 {
-            probe(value.operand);
-        }
-        if lanes & LANE_IP != 0 && value.address != NONE {
-            probe(self.values.addresses[value.address as usize].operand);
-        }
-        if lanes & LANE_FOLDED != 0 && value.fold != NONE {
-            probe(self.values.folds[value.fold as usize].operand);
-        }
-        verdict
+    fn reversed<'b>(&self, value: &Value, index: u32, folded: bool, out: &'b mut Vec<u8>) -> &'b [u8] {
+        let text = if folded { self.values.folded(value.fold) } else { value.bytes(self.text, self.unescaped) };
+        out.clear();
+        out.extend(text.iter().rev().take(self.segment.affixes[index as usize].longest()));
+        out
     }
 
-    /// Targets of one family for one value.
+    /// Adds where one family leads with one value. What a family found for certain needs no second look; folded texts
+    /// are never certain, since case is not symmetric.
     fn gather(&self, family: Family, at: u32, scratch: &mut VisitScratch) {
         let segment = self.segment;
         let value = &self.values.values[at as usize];
-        let targets = &mut scratch.targets;
+        let path = value.path;
+        let leads = &mut scratch.leads;
+        let by = |certain: bool| if certain { Known::field(path) } else { Known::by(at) };
+        let mut add = |target: Target, certain: bool| leads.push(Lead { target, known: by(certain) });
         let string = value.kind == Kind::String;
         let text = || value.bytes(self.text, self.unescaped);
         match family {
-            Family::Prefix(n) if string => segment.affixes[n as usize].each_prefix(text(), &segment.operands, |t| targets.push(t)),
+            Family::Prefix(n) if string => segment.affixes[n as usize].each_prefix(text(), &segment.operands, add),
             Family::FoldedPrefix(n) if string => {
-                segment.affixes[n as usize].each_prefix(self.values.folded(value.fold), &segment.operands, |t| targets.push(t));
+                segment.affixes[n as usize].each_prefix(self.values.folded(value.fold), &segment.operands, |target, _| add(target, false));
             }
-            Family::Suffix(n) | Family::FoldedSuffix(n) if string => {
-                let text = if matches!(family, Family::Suffix(_)) { text() } else { self.values.folded(value.fold) };
-                scratch.reversed.clear();
-                scratch.reversed.extend(text.iter().rev());
-                segment.affixes[n as usize].each_prefix(&scratch.reversed, &segment.operands, |t| targets.push(t));
+            Family::Suffix(n) if string => {
+                let text = self.reversed(value, n, false, &mut scratch.reversed);
+                segment.affixes[n as usize].each_prefix(text, &segment.operands, add);
+            }
+            Family::FoldedSuffix(n) if string => {
+                let text = self.reversed(value, n, true, &mut scratch.reversed);
+                segment.affixes[n as usize].each_prefix(text, &segment.operands, |target, _| add(target, false));
             }
             Family::Range(n) => {
                 if let Some(key) = value.near_key() {
-                    let begin = targets.len();
-                    segment.ranges[n as usize].stab(key, |t| targets.push(t));
-                    if targets.len() > begin && value.comparable_key(self.text, self.unescaped).is_none() {
-                        targets.truncate(begin);
+                    let begin = leads.len();
+                    segment.ranges[n as usize].stab(key, |target| leads.push(Lead { target, known: Known::field(path) }));
+                    if leads.len() > begin && value.comparable_key(self.text, self.unescaped).is_none() {
+                        leads.truncate(begin);
                     }
                 }
             }
             Family::Cidr(n) if value.address != NONE => {
-                segment.cidrs[n as usize].each_containing(self.values.addresses[value.address as usize].ip, |t| targets.push(t));
+                segment.cidrs[n as usize].each_containing(self.values.addresses[value.address as usize].ip, |target| add(target, true));
             }
-            Family::Wildcard(n) if string => {
-                segment.wildcards[n as usize].each_match(text(), &mut scratch.wildcards, |t| targets.push(t));
-            }
+            Family::Wildcard(n) if string => segment.wildcards[n as usize].each_match(text(), &mut scratch.wildcards, add),
             _ => {}
         }
     }
 
-    /// Verifies the conjunctions of a run, or visits a node. `known` is a path whose field holds already, or `NONE`.
-    fn follow(&self, target: Target, known: PathId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        let start = match target.get() {
-            Ok(node) => return self.visit_node(node, scratch, hits),
-            Err(start) => start,
-        };
-        let mut verdict = Ok(());
-        self.segment.each_of_run(start, |conj| {
-            if verdict.is_err() || hits.enough() {
-                return;
-            }
-            if hits.candidates.is_some() {
-                hits.count(conj);
-            }
-            match self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps) {
-                Ok(true) => {
-                    let records = &self.segment.records;
-                    for &rule in records.rules_of(&records.conjs[conj as usize]) {
-                        if self.segment.alive(rule, hits.version) {
-                            hits.keys.push(self.segment.rules[rule as usize].key);
-                        }
+    /// Verifies the conjunctions that a lead names, or visits a node.
+    fn follow(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        match lead.target.get() {
+            Goes::Node(node) => self.visit_node(node, scratch, hits),
+            Goes::One(conj) => self.judge(conj, lead.known, scratch, hits),
+            Goes::Run(start) => {
+                let mut verdict = Ok(());
+                self.segment.each_of_run(start, |conj| {
+                    if verdict.is_ok() && !hits.enough() {
+                        verdict = self.judge(conj, lead.known, scratch, hits);
                     }
-                }
-                Ok(false) => {}
-                Err(code) => verdict = Err(code),
+                });
+                verdict
             }
-        });
-        verdict
+        }
     }
+
+    /// Verifies a conjunction, and hands its rules out if it holds.
+    #[inline]
+    fn judge(&self, conj: u32, known: Known, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        if hits.candidates.is_some() {
+            hits.count(conj);
+        }
+        if self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps)? {
+            let records = &self.segment.records;
+            for &rule in records.rules_of(&records.conjs[conj as usize]) {
+                if self.segment.alive(rule, hits.version) {
+                    hits.keys.push(self.segment.rules[rule as usize].key);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Many leads since `begin` are made different: one for each target.
+#[inline]
+fn each_once(leads: &mut Vec<Lead>, begin: usize) {
+    if leads.len() - begin > MANY {
+        make_different(leads, begin);
+    }
+}
+
+#[cold]
+fn make_different(leads: &mut Vec<Lead>, begin: usize) {
+    leads[begin..].sort_unstable();
+    let mut kept = begin + 1;
+    for at in begin + 1..leads.len() {
+        if leads[at].target != leads[kept - 1].target {
+            leads[kept] = leads[at];
+            kept += 1;
+        }
+    }
+    leads.truncate(kept);
 }

@@ -7,6 +7,7 @@
 
 mod costs;
 mod draft;
+mod group;
 mod lines;
 mod process;
 mod read;

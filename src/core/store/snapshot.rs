@@ -1,6 +1,6 @@
 //! The reading side: one immutable state of a rule set, and everything that can be asked of it.
 
-use super::RuleId;
+use super::{RuleId, group::Lane};
 use crate::{
     error::EventError,
     index::{operands::OperandHasher, range::sieves, segment::Segment},
@@ -8,7 +8,7 @@ use crate::{
     matcher::{
         values::Values,
         verify::Event,
-        visit::{Hits, VisitScratch},
+        visit::{Hits, Roots, VisitScratch},
     },
     path::PathTrie,
     pattern::tree::Pattern,
@@ -19,17 +19,17 @@ use std::sync::Arc;
 
 /// One state of a rule set.
 pub struct Snapshot {
-    segments: Vec<Arc<Segment>>,
-    trie: Arc<PathTrie>,
+    pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) trie: Arc<PathTrie>,
     /// By path: what any segment has to know about its values.
-    needs: Arc<[u8]>,
+    pub(super) needs: Arc<[u8]>,
     /// Which numbers make no difference.
-    sieves: Arc<Sieves>,
-    version: u32,
+    pub(super) sieves: Arc<Sieves>,
+    pub(super) version: u32,
     generation: u64,
     living: usize,
-    hasher: OperandHasher,
-    limits: EventLimits,
+    pub(super) hasher: OperandHasher,
+    pub(super) limits: EventLimits,
 }
 
 /// Per-thread working memory; reused from event to event, also between rule sets.
@@ -39,10 +39,22 @@ pub struct Scratch {
     pub leaves: Leaves,
     /// The rules that matched, in the order in which they were put, each once.
     pub matches: Vec<RuleId>,
-    walk: WalkState,
+    pub(super) walk: WalkState,
     values: Values,
-    visit: VisitScratch,
+    pub(super) visit: VisitScratch,
+    roots: Roots,
     keys: Vec<u64>,
+    /// Of a group of events, see `group`.
+    pub(super) lanes: Vec<Lane>,
+}
+
+/// The rules of these keys, in the order of putting, each once.
+pub(super) fn numbers_of(keys: &mut Vec<u64>, matches: &mut Vec<RuleId>) {
+    if keys.len() > 1 {
+        keys.sort_unstable();
+        keys.dedup();
+    }
+    matches.extend(keys.iter().map(|key| *key as RuleId));
 }
 
 /// Sizes of a snapshot.
@@ -179,24 +191,24 @@ impl Snapshot {
         candidates: Option<&mut [Vec<u32>]>,
         scratch: &mut Scratch,
     ) -> Result<(), EventError> {
-        scratch.keys.clear();
-        scratch.matches.clear();
-        scratch.values.prepare(text, &scratch.leaves, &self.needs, &self.hasher);
+        let Scratch { leaves, matches, values, visit, roots, keys, .. } = scratch;
+        keys.clear();
+        matches.clear();
+        values.prepare(text, leaves, &self.needs, &self.hasher);
         let steps = self.limits.max_array_steps;
-        let mut hits = Hits { keys: &mut scratch.keys, version: self.version, first_only, steps, candidates: None };
+        let mut hits = Hits { keys, version: self.version, first_only, steps, candidates: None };
         let mut candidates = candidates.map(|all| all.iter_mut());
         for segment in &self.segments {
             hits.candidates = candidates.as_mut().and_then(Iterator::next).map(|counts| &mut counts[..]);
-            scratch.values.resolve(segment, text, &scratch.leaves.unescaped);
-            let event =
-                Event { segment, values: &scratch.values, text, unescaped: &scratch.leaves.unescaped, trails: &scratch.leaves.trails };
-            event.visit(&mut scratch.visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;
+            if segment.is_large() {
+                values.expect(segment);
+            }
+            values.look_up(segment, text, &leaves.unescaped);
+            let event = Event { segment, values, text, unescaped: &leaves.unescaped, trails: &leaves.trails };
+            event.find_roots(false, roots, visit);
+            event.visit(roots, visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;
         }
-        if scratch.keys.len() > 1 {
-            scratch.keys.sort_unstable();
-            scratch.keys.dedup();
-        }
-        scratch.matches.extend(scratch.keys.iter().map(|key| *key as RuleId));
+        numbers_of(keys, matches);
         Ok(())
     }
 

@@ -4,6 +4,8 @@
 //!
 //! SOURCE: specification, section 6 (clean rule). Texts are WTF-8 (UTF-8 that may hold lone surrogates).
 
+use super::text;
+
 /// The one-character lower case of a character, or itself.
 #[inline]
 pub fn lower(c: char) -> char {
@@ -95,10 +97,11 @@ pub fn meets_prefix(event: &[u8], pattern: &[u8]) -> Option<usize> {
 
 /// Whether all of `event` meets all of `pattern`.
 pub fn meets_all(event: &[u8], pattern: &[u8]) -> bool {
-    if pattern.is_ascii() {
-        return event.eq_ignore_ascii_case(pattern);
+    // What meets an ASCII character is one, and any character meets itself.
+    match (event.first(), pattern.first()) {
+        (Some(e), Some(p)) if p.is_ascii() && !e.eq_ignore_ascii_case(p) => false,
+        _ => text::same_in_any_case(event, pattern) || !pattern.is_ascii() && meets_prefix(event, pattern) == Some(event.len()),
     }
-    meets_prefix(event, pattern) == Some(event.len())
 }
 
 /// Whether the end of `event` meets all of `pattern`.

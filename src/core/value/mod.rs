@@ -4,3 +4,4 @@ pub mod fold;
 pub mod ip;
 pub mod number;
 pub mod sieve;
+pub mod text;

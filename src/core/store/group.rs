@@ -1,0 +1,174 @@
+//! A group of events that take the steps of a match together. What a step will look at is known when the step before it ends,
+//! and lies in memory that no cache holds when the index is large: it is read ahead for all events of the group, so that
+//! they wait for memory together and not one after the other.
+//!
+//! Reading ahead is a hint: a match of a group does what a match of one event does, in the same order for each event.
+
+use super::{
+    RuleId,
+    snapshot::{Scratch, Snapshot, numbers_of},
+};
+use crate::{
+    error::EventError,
+    index::segment::Segment,
+    matcher::{
+        values::Values,
+        verify::Event,
+        visit::{Hits, Roots, VisitScratch},
+    },
+    walk::{self, Leaves, Validation},
+};
+
+/// Events of a group: enough to wait for memory at once, and few enough that their values stay in the nearest cache.
+const GROUP: usize = 12;
+/// Of an event's leads so many are read ahead.
+const FORESEEN: usize = 32;
+/// Events longer than this are matched by themselves.
+const LONG_EVENT: usize = 64 << 10;
+
+/// One event of a group; reused.
+#[derive(Default)]
+pub(super) struct Lane {
+    leaves: Leaves,
+    values: Values,
+    /// Where its values lead at the root of the segment at hand.
+    roots: Roots,
+    /// See `Hits`.
+    keys: Vec<u64>,
+    steps: usize,
+    /// Why it is no event. Then it has no leaves.
+    fault: Option<EventError>,
+}
+
+impl Lane {
+    fn event<'a>(&'a self, segment: &'a Segment, text: &'a [u8]) -> Event<'a> {
+        Event { segment, values: &self.values, text, unescaped: &self.leaves.unescaped, trails: &self.leaves.trails }
+    }
+}
+
+impl Snapshot {
+    /// Calls `each` with each of the events, in their order, and what `match_text` gives for it; with `first_only` with
+    /// rules only as far as `match_any` looks.
+    pub fn match_each<'t>(
+        &self,
+        events: impl Iterator<Item = &'t [u8]>,
+        level: Validation,
+        first_only: bool,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(&'t [u8], Result<&[RuleId], EventError>),
+    ) {
+        if self.segments.iter().any(|segment| segment.is_large()) {
+            return self.match_together(events, level, first_only, scratch, each);
+        }
+        for event in events {
+            let found = self.match_alone(event, level, first_only, scratch);
+            each(event, found.map(|()| &scratch.matches[..]));
+        }
+    }
+
+    /// The same, in groups whatever the size of the index.
+    #[doc(hidden)]
+    pub fn match_together<'t>(
+        &self,
+        mut events: impl Iterator<Item = &'t [u8]>,
+        level: Validation,
+        first_only: bool,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(&'t [u8], Result<&[RuleId], EventError>),
+    ) {
+        let mut lanes = std::mem::take(&mut scratch.lanes);
+        lanes.resize_with(GROUP, Lane::default);
+        let mut texts: [&[u8]; GROUP] = [&[]; GROUP];
+        loop {
+            let (mut count, mut long) = (0, None);
+            while count < GROUP && long.is_none() {
+                match events.next() {
+                    // Lanes keep no memory that only few events need.
+                    Some(event) if event.len() > LONG_EVENT => long = Some(event),
+                    Some(event) => {
+                        self.begin(event, level, &mut lanes[count], scratch);
+                        texts[count] = event;
+                        count += 1;
+                    }
+                    None => break,
+                }
+            }
+            for segment in &self.segments {
+                visit(segment, &texts[..count], (self.version, first_only), &mut lanes[..count], &mut scratch.visit);
+            }
+            for (lane, text) in lanes.iter_mut().zip(&texts[..count]) {
+                scratch.matches.clear();
+                numbers_of(&mut lane.keys, &mut scratch.matches);
+                each(text, lane.fault.map_or(Ok(&scratch.matches), Err));
+            }
+            match long {
+                Some(event) => {
+                    let found = self.match_alone(event, level, first_only, scratch);
+                    each(event, found.map(|()| &scratch.matches[..]));
+                }
+                None if count < GROUP => break,
+                None => {}
+            }
+        }
+        scratch.lanes = lanes;
+    }
+
+    fn match_alone(&self, event: &[u8], level: Validation, first_only: bool, scratch: &mut Scratch) -> Result<(), EventError> {
+        if first_only { self.match_any(event, level, scratch).map(|_| ()) } else { self.match_text(event, level, scratch) }
+    }
+
+    /// Reads an event into a lane.
+    fn begin(&self, text: &[u8], level: Validation, lane: &mut Lane, scratch: &mut Scratch) {
+        lane.keys.clear();
+        lane.steps = self.limits.max_array_steps;
+        lane.fault = walk::walk_sieved(text, (&self.trie, &self.sieves), level, &self.limits, &mut scratch.walk, &mut lane.leaves).err();
+        if lane.fault.is_some() {
+            lane.leaves.clear();
+        }
+        lane.values.prepare(text, &lane.leaves, &self.needs, &self.hasher);
+        // There is time: the events behind this one are read first.
+        self.segments.iter().filter(|segment| segment.is_large()).for_each(|segment| lane.values.expect(segment));
+    }
+}
+
+/// Finds what matches in a segment, for a reader of this version; `first_only` as in `Hits`.
+fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool), lanes: &mut [Lane], scratch: &mut VisitScratch) {
+    let large = segment.is_large();
+    if large {
+        lanes.iter_mut().for_each(|lane| lane.values.guess(segment));
+        lanes.iter().for_each(|lane| lane.values.expect_texts(segment));
+    }
+    for (lane, text) in lanes.iter_mut().zip(texts) {
+        if large {
+            lane.values.resolve(segment, text, &lane.leaves.unescaped);
+            lane.event(segment, text).expect_roots(scratch);
+        } else {
+            lane.values.look_up(segment, text, &lane.leaves.unescaped);
+        }
+    }
+    for (lane, text) in lanes.iter_mut().zip(texts) {
+        let mut roots = std::mem::take(&mut lane.roots);
+        lane.event(segment, text).find_roots(large, &mut roots, scratch);
+        lane.roots = roots;
+        if large {
+            lane.roots.leads.iter().take(FORESEEN).for_each(|lead| segment.expect_target(lead.target));
+        }
+    }
+    if large {
+        let targets = || lanes.iter().flat_map(|lane| lane.roots.leads.iter().take(FORESEEN)).map(|lead| lead.target);
+        targets().for_each(|target| segment.expect_records(target));
+        targets().for_each(|target| segment.expect_fields(target));
+        targets().for_each(|target| segment.expect_named(target));
+    }
+    for (lane, text) in lanes.iter_mut().zip(texts) {
+        if lane.fault.is_some() || first_only && !lane.keys.is_empty() {
+            continue;
+        }
+        let mut keys = std::mem::take(&mut lane.keys);
+        let mut hits = Hits { keys: &mut keys, version, first_only, steps: lane.steps, candidates: None };
+        let seen = lane.event(segment, text).visit(&lane.roots, scratch, &mut hits);
+        lane.steps = hits.steps;
+        lane.keys = keys;
+        lane.fault = seen.err().map(|code| EventError { code, offset: 0 });
+    }
+}
