@@ -36,8 +36,19 @@ pub struct Hits<'a> {
     pub first_only: bool,
     /// Steps that array checks may still take.
     pub steps: usize,
-    /// By conjunction, how often it was a candidate; for reports only.
-    pub candidates: Option<&'a mut [u32]>,
+    /// Counts candidates, for reports only.
+    pub tally: Option<&'a mut Tally>,
+}
+
+/// How many conjunctions were candidates.
+#[derive(Default)]
+pub struct Tally {
+    /// All together.
+    pub all: u64,
+    /// By segment and conjunction; may be empty.
+    pub by_segment: Vec<Vec<u32>>,
+    /// The segment under visit.
+    pub segment: usize,
 }
 
 impl Hits<'_> {
@@ -49,8 +60,11 @@ impl Hits<'_> {
     #[cold]
     #[inline(never)]
     fn count(&mut self, conj: u32) {
-        if let Some(candidates) = &mut self.candidates {
-            candidates[conj as usize] += 1;
+        if let Some(tally) = &mut self.tally {
+            tally.all += 1;
+            if let Some(counts) = tally.by_segment.get_mut(tally.segment) {
+                counts[conj as usize] += 1;
+            }
         }
     }
 }
@@ -254,7 +268,7 @@ impl Event<'_> {
             if verdict.is_err() || hits.enough() {
                 return;
             }
-            if hits.candidates.is_some() {
+            if hits.tally.is_some() {
                 hits.count(conj);
             }
             match self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps) {
