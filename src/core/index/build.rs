@@ -10,6 +10,7 @@ use super::{
     choose::{Census, Chooser},
     cidr::CidrIndex,
     encode::Encoded,
+    gate::{Gate, LITERALS},
     list::{ListIndex, SHORT},
     operands::{OperandKind, Operands},
     range::{RangeIndex, asked_of_numbers},
@@ -27,6 +28,9 @@ use std::sync::{Arc, atomic::AtomicU32};
 const RUN: usize = 8;
 /// So many conjunctions are worth a second thread.
 const MANY: usize = 16_384;
+
+/// A segment of more rules has no gate: hardly an event would pass it by.
+const GATED: usize = 65_536;
 
 /// A conjunction in a bucket, and how many copies of it there are.
 #[derive(Clone, Copy)]
@@ -125,6 +129,7 @@ impl IndexBuilder {
         let long_lists = self.long_lists();
         let seed = self.operands.hasher().hash(OperandKind::Literal, b"dispatch");
         self.operands.freeze();
+        let gate = self.gate(rules.len());
         let died = rules.iter().map(|_| AtomicU32::new(ALIVE)).collect();
         self.runs.shrink_to_fit();
         let mut segment = Segment {
@@ -145,10 +150,26 @@ impl IndexBuilder {
             died,
             long_lists,
             sources,
+            gate,
             bytes: 0,
         };
         segment.bytes = segment.size_bytes();
         segment
+    }
+
+    /// A gate before the root of a small segment. None where the root looks for numbers by their text, which have no hash, or
+    /// has rules that every event meets.
+    fn gate(&self, rules: usize) -> Option<Gate> {
+        if rules > GATED || self.operands.has_number_texts() || self.nodes[0].residual != NO_RUN {
+            return None;
+        }
+        let operands = &self.operands;
+        let hash = |operand: u32| match LITERALS.get(operand as usize) {
+            Some(hash) => *hash,
+            None => operands.hasher().hash(operands.kind(operand), operands.bytes(operand)),
+        };
+        let pairs = self.entries.iter().filter(|(node, ..)| *node == 0).map(|(_, path, operand, _)| (*path, hash(*operand)));
+        Some(Gate::new(&pairs.collect::<Vec<_>>()))
     }
 
     /// Builds a node over the members and returns its number. `used` holds the paths divided by on the way here.

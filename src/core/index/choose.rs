@@ -111,7 +111,7 @@ impl Census {
     /// Estimated share of events that satisfy a condition.
     fn share(&self, path: PathId, cond: Cond, records: &Records, operands: &Operands, skew: Option<&Skew>) -> f64 {
         let estimate = self.estimate(path, cond, records, operands);
-        skew.map_or(estimate, |skew| skew.share(path, cond, operands, estimate))
+        skew.map_or(estimate, |skew| skew.share(path, cond, records, operands, estimate))
     }
 
     /// The same, from the rules alone.

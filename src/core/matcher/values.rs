@@ -6,6 +6,7 @@
 
 use crate::{
     index::{
+        gate::{Gate, LITERALS},
         operands::{FALSE, NONE, NULL, OperandHasher, OperandId, OperandKind, TRUE},
         segment::{Segment, need},
     },
@@ -349,6 +350,21 @@ impl Values {
             }
             keys.sort_unstable();
             keys
+        })
+    }
+
+    /// Whether a value may be one that a gate is for.
+    pub fn enter(&self, gate: &Gate) -> bool {
+        self.values.iter().any(|value| {
+            let hash = match value.kind {
+                Kind::String | Kind::Number => value.hash,
+                Kind::True => LITERALS[TRUE as usize],
+                Kind::False => LITERALS[FALSE as usize],
+                Kind::Null => LITERALS[NULL as usize],
+            };
+            gate.admits(value.path, hash)
+                || value.address != NONE && gate.admits(value.path, self.addresses[value.address as usize].hash)
+                || value.fold != NONE && gate.admits(value.path, self.folds[value.fold as usize].hash)
         })
     }
 

@@ -5,6 +5,7 @@ use super::verify::{Event, Memo};
 use crate::{
     error::EventErrorCode,
     index::{
+        gate::Gate,
         operands::NONE,
         record::Target,
         segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
@@ -76,6 +77,31 @@ impl Event<'_> {
         // An event that was refused half way leaves some.
         scratch.targets.clear();
         self.visit_node(0, scratch, hits)
+    }
+
+    /// Whether the event has no candidate in the segment. Relies on no lookup of its values there; when it says no, a visit
+    /// has to find out.
+    pub fn passes_by(&self, gate: &Gate, scratch: &mut VisitScratch) -> bool {
+        if self.values.enter(gate) {
+            return false;
+        }
+        scratch.targets.clear();
+        let (segment, root) = (self.segment, &self.segment.nodes[0]);
+        segment.families[root.families.0 as usize..root.families.1 as usize].iter().all(|&(path, family)| {
+            let mut at = self.values.first(path);
+            match family {
+                Family::Present(_) => at == NONE,
+                Family::Absent(_) => at != NONE,
+                _ if self.values.is_long(path) => false,
+                _ => {
+                    while at != NONE {
+                        self.gather(family, at, scratch);
+                        at = self.values.values[at as usize].next;
+                    }
+                    scratch.targets.is_empty()
+                }
+            }
+        })
     }
 
     fn visit_node(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {

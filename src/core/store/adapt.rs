@@ -79,15 +79,23 @@ impl Observer {
         self.period.load(Ordering::Relaxed)
     }
 
-    /// Enters what an event holds (`seen`, which it leaves empty) and how many rules it met in vain, in a set of so many
-    /// rules and paths. True if somebody should look whether rules are placed badly, and tell `decided`.
-    pub fn observe(&self, seen: &mut Vec<(PathId, Option<u64>)>, wasted: u64, rules: usize, paths: usize) -> bool {
+    /// Enters what an event holds (`seen`, which it leaves empty, and `keep`, which offers the values) and how many rules it
+    /// met in vain, in a set of so many rules and paths. True if somebody should look whether rules are placed badly, and
+    /// tell `decided`.
+    pub fn observe(
+        &self,
+        seen: &mut Vec<(PathId, Option<u64>)>,
+        keep: impl FnOnce(&mut Skew),
+        wasted: u64,
+        (rules, paths): (usize, usize),
+    ) -> bool {
         let books = self.seen.get(Mutex::default);
         let Ok(mut books) = books.try_lock() else {
             seen.clear();
             return false;
         };
         books.skew.add_bounded(seen, paths);
+        keep(&mut books.skew);
         books.observed += 1;
         books.events += 1;
         books.wasted += wasted;
@@ -213,7 +221,7 @@ mod tests {
 
     /// Observes events that waste so much each until somebody has to decide; how many that takes, if any of `most` does.
     fn until_due(observer: &Observer, wasted: u64, rules: usize, most: u32) -> Option<u32> {
-        (1..=most).find(|n| observer.observe(&mut vec![(1, Some(u64::from(*n)))], wasted, rules, 2))
+        (1..=most).find(|n| observer.observe(&mut vec![(1, Some(u64::from(*n)))], |_| {}, wasted, (rules, 2)))
     }
 
     #[test]
@@ -258,7 +266,7 @@ mod tests {
         for n in 0..20_000u64 {
             let mut seen: Vec<(u32, Option<u64>)> = (0..20).map(|path| (path, Some(n * 20 + u64::from(path)))).collect();
             seen.push((20, Some(7)));
-            observer.observe(&mut seen, 0, 1, 21);
+            observer.observe(&mut seen, |_| {}, 0, (1, 21));
             assert!(seen.is_empty());
         }
         let skew = observer.skew();

@@ -5,7 +5,12 @@ use super::{
     snapshot::{Scratch, Snapshot},
 };
 use crate::{
-    index::{operands::OperandKind, record::Access, segment::Segment, skew::Skew},
+    index::{
+        operands::OperandKind,
+        record::Access,
+        segment::Segment,
+        skew::{Sample, Skew},
+    },
     matcher::visit::Tally,
     path::PathId,
     pattern::{
@@ -99,6 +104,7 @@ impl Snapshot {
             }
             self.see(line, &scratch.leaves, &mut seen);
             skew.add(&mut seen);
+            keep(&mut skew, line, &scratch.leaves);
         }
         skew.end(self.trie().len());
         skew
@@ -132,5 +138,22 @@ impl Snapshot {
             }
             seen.push((leaf.path, None));
         }
+    }
+}
+
+/// Offers the values of an event to be kept.
+pub(super) fn keep(skew: &mut Skew, text: &[u8], leaves: &Leaves) {
+    for leaf in &leaves.leaves {
+        let text: &[u8] = if leaf.copied { &leaves.unescaped } else { text };
+        let bytes = &text[leaf.start as usize..(leaf.start + leaf.len) as usize];
+        let value = match leaf.kind {
+            Kind::String => Sample::Text(bytes),
+            Kind::Number => match number::scan(bytes) {
+                Scanned::Comparable(key) | Scanned::Near(key) => Sample::Number(key),
+                Scanned::Not => Sample::Other,
+            },
+            _ => Sample::Other,
+        };
+        skew.keep(leaf.path, value);
     }
 }

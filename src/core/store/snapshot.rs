@@ -3,10 +3,11 @@
 use super::{
     RuleId,
     adapt::{Observer, Turns, adapt},
+    costs::keep,
 };
 use crate::{
     error::EventError,
-    index::{operands::OperandHasher, range::sieves, segment::Segment},
+    index::{operands::OperandHasher, range::sieves, segment::Segment, skew::Skew},
     limits::EventLimits,
     matcher::{
         values::Values,
@@ -194,12 +195,18 @@ impl Snapshot {
     fn find_observed(&self, text: &[u8], first_only: bool, observer: &Arc<Observer>, scratch: &mut Scratch) -> Result<(), EventError> {
         let mut tally = Tally::default();
         let result = self.find_and_count(text, first_only, Some(&mut tally), scratch);
-        let mut seen = Vec::new();
-        if scratch.leaves.leaves.len() <= MOST_OBSERVED {
-            self.see(text, &scratch.leaves, &mut seen);
+        let (mut seen, leaves) = (Vec::new(), &scratch.leaves);
+        let small = leaves.leaves.len() <= MOST_OBSERVED;
+        if small {
+            self.see(text, leaves, &mut seen);
         }
+        let keep = |skew: &mut Skew| {
+            if small {
+                keep(skew, text, leaves);
+            }
+        };
         let wasted = tally.all.saturating_sub(scratch.matches.len() as u64);
-        if observer.observe(&mut seen, wasted, self.living, self.trie.len()) {
+        if observer.observe(&mut seen, keep, wasted, (self.living, self.trie.len())) {
             adapt(observer);
         }
         scratch.turns.wait(observer.period());
@@ -218,9 +225,13 @@ impl Snapshot {
             if let Some(tally) = &mut hits.tally {
                 tally.segment = at;
             }
+            // What most events only pass by costs least when they do not look at it.
+            let gate = segment.gate.as_ref().filter(|_| at > 0);
+            if gate.is_some_and(|gate| event_in(segment, &scratch.values, text, &scratch.leaves).passes_by(gate, &mut scratch.visit)) {
+                continue;
+            }
             scratch.values.resolve(segment, text, &scratch.leaves.unescaped);
-            let event =
-                Event { segment, values: &scratch.values, text, unescaped: &scratch.leaves.unescaped, trails: &scratch.leaves.trails };
+            let event = event_in(segment, &scratch.values, text, &scratch.leaves);
             event.visit(&mut scratch.visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;
         }
         if scratch.keys.len() > 1 {
@@ -282,4 +293,9 @@ impl Snapshot {
             adapted,
         }
     }
+}
+
+#[inline(always)]
+fn event_in<'a>(segment: &'a Segment, values: &'a Values, text: &'a [u8], leaves: &'a Leaves) -> Event<'a> {
+    Event { segment, values, text, unescaped: &leaves.unescaped, trails: &leaves.trails }
 }
