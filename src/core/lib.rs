@@ -15,6 +15,7 @@ pub mod json;
 pub mod limits;
 pub mod map;
 pub mod matcher;
+pub mod memory;
 pub mod path;
 pub mod pattern;
 pub mod select;

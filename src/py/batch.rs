@@ -120,14 +120,14 @@ fn match_texts(texts: &[Cow<'_, [u8]>], snapshot: &Snapshot, level: Validation, 
 
 fn match_share(texts: &[Cow<'_, [u8]>], snapshot: &Snapshot, level: Validation, scratch: &mut Scratch) -> Part {
     let mut part = Part { rules: Vec::new(), ends: Vec::with_capacity(texts.len()) };
-    for text in texts {
-        part.ends.push(match snapshot.match_text(text, level, scratch) {
-            Ok(()) => {
-                part.rules.extend_from_slice(&scratch.matches);
+    snapshot.match_each(texts.iter().map(|text| &**text), level, false, scratch, |text, found| {
+        part.ends.push(match found {
+            Ok(rules) => {
+                part.rules.extend_from_slice(rules);
                 Ok(part.rules.len())
             }
             Err(error) => Err(Box::new(Fault::in_text(error, text))),
         });
-    }
+    });
     part
 }

@@ -10,8 +10,14 @@ use pyo3::{
     prelude::*,
     types::{PyDict, PyInt, PyList, PyMemoryView, PySlice, PyTuple},
 };
-use rulebus_core::store::{LineError, Lines, RuleId};
+use rulebus_core::{
+    map::Map,
+    store::{LineError, Lines, RuleId},
+};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// So many rules are numbered by a table, however few matches there are.
+const TABLE: usize = 4096;
 
 /// The matches of many events: a sequence with, for each event, the list of the names of its rules, or its EventError.
 #[pyclass(frozen, module = "rulebus._core")]
@@ -139,17 +145,26 @@ impl LinesIterator {
 }
 
 /// Numbers rules in the order of their first match; returns the old number of each.
+///
+/// A table of all rules is fast while it is not much larger than the matches; of a million rules it took 4 MB, whose
+/// pages cost more than the matching of a thousand lines. Then a map of the rules that matched.
 fn renumber(rules: &mut [RuleId]) -> Vec<RuleId> {
     const NEW: u32 = u32::MAX;
     let largest = rules.iter().max().map_or(0, |rule| *rule as usize + 1);
-    let (mut numbers, mut met) = (vec![NEW; largest], Vec::new());
-    for rule in rules {
-        let number = &mut numbers[*rule as usize];
+    let mut met: Vec<RuleId> = Vec::new();
+    let mut number = |number: &mut u32, rule: RuleId| {
         if *number == NEW {
             *number = met.len() as u32;
-            met.push(*rule);
+            met.push(rule);
         }
-        *rule = *number;
+        *number
+    };
+    if largest <= TABLE + 8 * rules.len() {
+        let mut numbers = vec![NEW; largest];
+        rules.iter_mut().for_each(|rule| *rule = number(&mut numbers[*rule as usize], *rule));
+    } else {
+        let mut numbers: Map<RuleId, u32> = Map::default();
+        rules.iter_mut().for_each(|rule| *rule = number(numbers.entry(*rule).or_insert(NEW), *rule));
     }
     met
 }

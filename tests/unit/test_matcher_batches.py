@@ -190,3 +190,12 @@ def test_a_result_belongs_to_its_moment(matcher: rulebus.Matcher) -> None:
     matcher.clear()
     matcher.put("new", {"x": [1]})
     assert list(result) == [[], ["one", ("two", 2)], [("two", 2)], []]
+
+
+def test_few_matches_of_many_rules_are_numbered_like_many_of_few() -> None:
+    # So many rules that a result with few matches makes no table of all of them.
+    matcher = rulebus.Matcher({number: {"x": [number % 7000]} for number in range(14_000)})
+    result = matcher.match_lines(b'{"x": 6999}\n{"x": 5}\n{"x": 6999}\n{}\n{"x": 0}')
+    assert list(result) == [[6999, 13_999], [5, 7005], [6999, 13_999], [], [0, 7000]]
+    assert list(result.rules) == [0, 1, 2, 3, 0, 1, 4, 5]
+    assert result.names == (6999, 13_999, 5, 7005, 0, 7000)

@@ -58,6 +58,7 @@ fn compare(set: &RuleSet, live: &[(RuleId, &Value)], events: &[Value]) -> usize 
     let snapshot = set.load();
     let mut scratch = Scratch::default();
     let mut total = 0;
+    let mut all: Vec<(String, Vec<RuleId>)> = Vec::new();
     for event in events {
         let expected: Vec<RuleId> = live.iter().filter(|(_, rule)| naive::matches(rule, event)).map(|(id, _)| *id).collect();
         total += expected.len();
@@ -69,7 +70,18 @@ fn compare(set: &RuleSet, live: &[(RuleId, &Value)], events: &[Value]) -> usize 
                 let any = snapshot.match_any(text.as_bytes(), level, &mut scratch).expect("accepted before");
                 assert_eq!(any, !expected.is_empty(), "match_any; {}", context());
             }
+            all.push((text, expected.clone()));
         }
+    }
+    // Several times over, so that they fill more than one group.
+    let all: Vec<_> = all.iter().cycle().take(all.len() * 4).collect();
+    for first_only in [false, true] {
+        let (texts, mut answers) = (all.iter().map(|(text, _)| text.as_bytes()), all.iter());
+        snapshot.match_together(texts, Validation::Checked, first_only, &mut scratch, |text, found| {
+            let (expected, found) = (&answers.next().expect("an answer for each").1, found.expect("accepted before"));
+            let same = if first_only { found.is_empty() == expected.is_empty() } else { found == expected };
+            assert!(same, "together: {found:?}, not {expected:?}; event {}, rules {live:?}", String::from_utf8_lossy(text));
+        });
     }
     total
 }

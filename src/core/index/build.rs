@@ -157,18 +157,18 @@ impl IndexBuilder {
         segment
     }
 
-    /// A gate before the root of a small segment. None where the root looks for numbers by their text, which have no hash, or
+    /// A gate before the root of a small segment. None where the root looks for numbers by their text, which have no tag, or
     /// has rules that every event meets.
     fn gate(&self, rules: usize) -> Option<Gate> {
         if rules > GATED || self.operands.has_number_texts() || self.nodes[0].residual != NO_RUN {
             return None;
         }
         let operands = &self.operands;
-        let hash = |operand: u32| match LITERALS.get(operand as usize) {
-            Some(hash) => *hash,
-            None => operands.hasher().hash(operands.kind(operand), operands.bytes(operand)),
+        let tag = |operand: u32| match LITERALS.get(operand as usize) {
+            Some(tag) => *tag,
+            None => operands.hasher().tag(operands.kind(operand), operands.bytes(operand)),
         };
-        let pairs = self.entries.iter().filter(|(node, ..)| *node == 0).map(|(_, path, operand, _)| (*path, hash(*operand)));
+        let pairs = self.entries.iter().filter(|(node, ..)| *node == 0).map(|(_, path, operand, _)| (*path, tag(*operand)));
         Some(Gate::new(&pairs.collect::<Vec<_>>()))
     }
 
@@ -368,7 +368,7 @@ impl IndexBuilder {
             }
             Op::Wildcard => {
                 let items = items.into_iter().map(|(n, t)| (self.records.wildcards[n as usize].clone(), t)).collect();
-                Family::Wildcard(add(&mut self.wildcards, WildcardIndex::new(items)))
+                Family::Wildcard(add(&mut self.wildcards, WildcardIndex::new(items, self.operands.hasher())))
             }
             Op::Absent => Family::Absent(items[0].1.0),
             _ => Family::Present(items[0].1.0),

@@ -98,7 +98,7 @@ impl ListIndex {
         new.folded_prefixes = affixes(folded_prefixes);
         new.folded_suffixes = affixes(folded_suffixes);
         let wildcards: Vec<_> = of(Op::Wildcard).filter(|n| !blank(*n)).map(|n| (records.wildcards[n as usize].clone(), YES)).collect();
-        new.wildcards = (!wildcards.is_empty()).then(|| WildcardIndex::new(wildcards));
+        new.wildcards = (!wildcards.is_empty()).then(|| WildcardIndex::new(wildcards, operands.hasher()));
         let ranges: Vec<_> = of(Op::Range).map(|n| (records.ranges[n as usize], YES)).collect();
         new.ranges = (!ranges.is_empty()).then(|| RangeIndex::new(ranges));
         let cidrs: Vec<_> = of(Op::Cidr).map(|n| (records.cidrs[n as usize], YES)).collect();
@@ -145,8 +145,8 @@ impl ListIndex {
         scratch.folded.clear();
         fold::fold_into(text, &mut scratch.folded);
         if !self.ignore_case.is_empty() {
-            let hash = operands.hasher().hash(OperandKind::Folded, &scratch.folded);
-            let folded = operands.find(hash, OperandKind::Folded, &scratch.folded);
+            let tag = operands.hasher().tag(OperandKind::Folded, &scratch.folded);
+            let folded = operands.find(tag, OperandKind::Folded, &scratch.folded);
             let from = self.ignore_case.partition_point(|(f, _)| *f < folded);
             let mut same = self.ignore_case[from..].iter().take_while(|(f, _)| *f == folded);
             if same.any(|(_, written)| fold::meets_all(text, operands.bytes(*written))) {

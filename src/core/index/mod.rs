@@ -11,6 +11,7 @@ pub mod choose;
 pub mod cidr;
 pub mod decode;
 pub mod encode;
+pub mod ends;
 pub mod gate;
 pub mod import;
 pub mod list;

@@ -4,8 +4,7 @@
 //! COST: a lookup is one hash and on average one probe; a hit compares all bytes, the hash is never trusted.
 
 use super::tags::Tags;
-use foldhash::fast::SeedableRandomState;
-use std::hash::{BuildHasher, Hasher};
+use crate::{map, memory};
 
 /// Names an operand within its segment.
 pub type OperandId = u32;
@@ -39,14 +38,34 @@ pub const FALSE: OperandId = 1;
 pub const NULL: OperandId = 2;
 
 /// Hashes operands with a seed of this process, so that nobody can prepare keys that collide.
+///
+/// SOURCE: the folded multiplication of wyhash, two words a step; the last two words of a text may overlap those before.
 #[derive(Clone)]
 pub struct OperandHasher {
-    state: SeedableRandomState,
+    seeds: [u64; 2],
 }
 
 impl Default for OperandHasher {
     fn default() -> Self {
-        Self { state: SeedableRandomState::random() }
+        Self { seeds: map::seeds() }
+    }
+}
+
+#[inline(always)]
+fn folded_product(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// The first and the last word of a text; of a short one whatever tells it from others of its length.
+#[inline(always)]
+fn two_words(text: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
+    } else {
+        (text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0)
     }
 }
 
@@ -54,10 +73,40 @@ impl OperandHasher {
     /// The hash of an operand.
     #[inline]
     pub fn hash(&self, kind: OperandKind, bytes: &[u8]) -> u64 {
-        let mut hasher = self.state.build_hasher();
-        hasher.write_u8(kind as u8);
-        hasher.write(bytes);
-        hasher.finish()
+        let [mut state, seed] = self.seeds;
+        let mut rest = bytes;
+        while let Some((step, more)) = rest.split_first_chunk::<16>().filter(|(_, more)| !more.is_empty()) {
+            let (a, b) = two_words(step);
+            state = folded_product(a ^ state, b ^ seed);
+            rest = more;
+        }
+        // Of a long text the last words, which overlap those before them.
+        let (a, b) = match bytes.last_chunk::<16>() {
+            Some(last) => two_words(last),
+            None => two_words(rest),
+        };
+        let sum = folded_product(a ^ state, b ^ seed);
+        (sum ^ (bytes.len() as u64) << 8 ^ kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// The half of the hash by which an operand is looked up.
+    #[inline]
+    pub fn tag(&self, kind: OperandKind, bytes: &[u8]) -> u32 {
+        (self.hash(kind, bytes) >> 32) as u32
+    }
+}
+
+/// Whether two texts are equal. Most are short: two looks at each, and no call.
+#[inline(always)]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        17..=32 => a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk(),
+        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
+        _ => a == b,
     }
 }
 
@@ -120,19 +169,52 @@ impl Operands {
         [String, Number, NumberText, Ip, Folded, Reversed, Literal][self.arena[self.starts[id as usize] as usize] as usize]
     }
 
+    #[inline]
+    fn is(&self, id: OperandId, kind: OperandKind, bytes: &[u8]) -> bool {
+        let stored = &self.arena[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize];
+        stored[0] == kind as u8 && same(&stored[1..], bytes)
+    }
+
     /// The number of an operand that is there.
     #[inline]
-    pub fn find(&self, hash: u64, kind: OperandKind, bytes: &[u8]) -> OperandId {
-        self.tags.find((hash >> 32) as u32, |id| {
-            let stored = &self.arena[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize];
-            stored[0] == kind as u8 && &stored[1..] == bytes
-        })
+    pub fn find(&self, tag: u32, kind: OperandKind, bytes: &[u8]) -> OperandId {
+        self.tags.find(tag, |id| self.is(id, kind, bytes))
+    }
+
+    /// The first operand of this tag, or `NONE` if there is none: then nothing that has the tag is there.
+    #[inline]
+    pub fn guess(&self, tag: u32) -> OperandId {
+        self.tags.find(tag, |_| true)
+    }
+
+    /// The number of an operand that is there, where `guess` named one.
+    #[inline]
+    pub fn check(&self, guess: OperandId, tag: u32, kind: OperandKind, bytes: &[u8]) -> OperandId {
+        if self.is(guess, kind, bytes) { guess } else { self.find(tag, kind, bytes) }
+    }
+
+    /// Has the slot read ahead at which `guess` will look.
+    #[inline]
+    pub fn expect(&self, tag: u32) {
+        self.tags.expect(tag);
+    }
+
+    /// Has read ahead where the text of an operand lies.
+    #[inline]
+    pub fn expect_place(&self, id: OperandId) {
+        memory::expect(&self.starts, id as usize);
+    }
+
+    /// Has the text of an operand read ahead.
+    #[inline]
+    pub fn expect_text(&self, id: OperandId) {
+        memory::expect(&self.arena, self.starts[id as usize] as usize);
     }
 
     /// The number of an operand, added if it is new.
     pub fn intern(&mut self, kind: OperandKind, bytes: &[u8]) -> OperandId {
-        let hash = self.hasher.hash(kind, bytes);
-        let found = self.find(hash, kind, bytes);
+        let tag = self.hasher.tag(kind, bytes);
+        let found = self.find(tag, kind, bytes);
         if found != NONE {
             return found;
         }
@@ -141,7 +223,7 @@ impl Operands {
         self.arena.push(kind as u8);
         self.arena.extend_from_slice(bytes);
         self.starts.push(self.arena.len() as u32);
-        self.tags.insert((hash >> 32) as u32, id);
+        self.tags.insert(tag, id);
         id
     }
 

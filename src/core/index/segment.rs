@@ -8,12 +8,12 @@ use super::{
     list::ListIndex,
     operands::Operands,
     range::RangeIndex,
-    record::{Op, Records, Target},
+    record::{LAST, Op, Records, Target},
     table::DispatchTable,
     wildcard::WildcardIndex,
 };
 use crate::map::Map;
-use crate::{path::PathId, pattern::tree::Pattern, value::sieve::Asked};
+use crate::{memory, path::PathId, pattern::tree::Pattern, value::sieve::Asked};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What has to be known about a value of a path, as bits; nothing else is computed.
@@ -83,6 +83,9 @@ pub struct RuleRec {
     /// Its conjunction, or a place in `Records::lists` when `MANY_CONJUNCTIONS` is set.
     pub conj: u32,
 }
+
+/// Segments of so many bytes are large.
+const LARGE: usize = 512 << 10;
 
 /// Marks `RuleRec::conj` as a place of a list.
 pub const MANY_CONJUNCTIONS: u32 = 1 << 31;
@@ -159,11 +162,46 @@ impl Segment {
         let mut at = start as usize;
         loop {
             let entry = self.runs[at];
-            visit(entry & !super::record::LAST);
-            if entry & super::record::LAST != 0 {
+            visit(entry & !LAST);
+            if entry & LAST != 0 {
                 return;
             }
             at += 1;
+        }
+    }
+
+    /// Whether most of it lies in no near cache, so that it pays to have read ahead what a match will look at.
+    #[inline]
+    pub fn is_large(&self) -> bool {
+        self.bytes > LARGE
+    }
+
+    /// Has read ahead where a target leads: the node, or the run.
+    #[inline]
+    pub fn expect_target(&self, target: Target) {
+        match target.get() {
+            Ok(node) => memory::expect(&self.nodes, node as usize),
+            Err(run) => memory::expect(&self.runs, run as usize),
+        }
+    }
+
+    /// Has the first record of a run read ahead.
+    #[inline]
+    pub fn expect_record(&self, target: Target) {
+        if let Err(run) = target.get() {
+            memory::expect(&self.records.conjs, (self.runs[run as usize] & !LAST) as usize);
+        }
+    }
+
+    /// Has the fields of the first record of a run read ahead, and its rule.
+    #[inline]
+    pub fn expect_fields(&self, target: Target) {
+        if let Err(run) = target.get() {
+            let rec = &self.records.conjs[(self.runs[run as usize] & !LAST) as usize];
+            memory::expect(&self.records.fields, rec.fields as usize);
+            // A place of a list, if many rules share the record, which is no harm.
+            memory::expect(&self.rules, rec.rules as usize);
+            memory::expect(&self.died, rec.rules as usize);
         }
     }
 
@@ -193,6 +231,6 @@ impl Segment {
 pub fn push_run(runs: &mut Vec<u32>, conjs: impl IntoIterator<Item = u32>) -> Target {
     let start = runs.len() as u32;
     runs.extend(conjs);
-    *runs.last_mut().expect("a run has members") |= super::record::LAST;
+    *runs.last_mut().expect("a run has members") |= LAST;
     Target::run(start)
 }

@@ -30,6 +30,12 @@ impl DispatchTable {
         });
     }
 
+    /// Has the slot read ahead at which `candidates` will look.
+    #[inline]
+    pub fn expect(&self, node: NodeId, path: PathId, operand: u32) {
+        self.targets.expect(tag(self.seed, node, path, operand));
+    }
+
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         self.targets.size_bytes()

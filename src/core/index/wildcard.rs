@@ -1,6 +1,7 @@
 //! Many wildcards on one value at once, without an automaton whose states could multiply.
 //!
-//! Two engines share the work. A wildcard with a literal of eight bytes (or at least four) is found through its rarest
+//! Three engines share the work. A wildcard that begins or ends with eight bytes or more that few others have there is
+//! found by them, with one lookup for each length of such ends. One with a literal of eight bytes (or at least four) is found through its rarest
 //! gram of that width: the value's grams are looked up in a bit filter, then in a table, and the few wildcards found there are tried
 //! one by one. Wildcards with short literals only, or whose grams are shared by too many others, run bit-parallel:
 //! one bit a literal byte, the whole wildcard within one 64-bit word, a star keeps its bit alive (Shift-And with
@@ -10,7 +11,11 @@
 //! SOURCE: Baeza-Yates and Gonnet 1992 (Shift-And), Navarro and Raffinot 2002 (extended patterns); greedy trial of a
 //! pattern that has stars only needs no backtracking.
 
-use super::record::Target;
+use super::{
+    ends::{End, Ends, commonest_lengths},
+    operands::OperandHasher,
+    record::Target,
+};
 use crate::map::Map;
 use crate::pattern::tree::{Text, Wildcard};
 
@@ -50,9 +55,25 @@ pub fn accepts(wildcard: &Wildcard, text: &[u8]) -> bool {
 fn find(text: &[u8], piece: &[u8]) -> Option<usize> {
     match piece {
         [byte] => memchr::memchr(*byte, text),
-        _ if text.len() < 64 => text.windows(piece.len()).position(|w| w == piece),
+        _ if text.len() < 64 => find_in_short(text, piece),
         _ => memchr::memmem::find(text, piece),
     }
+}
+
+/// Compares eight bytes at a place, or as many as there are, without a call.
+fn find_in_short(text: &[u8], piece: &[u8]) -> Option<usize> {
+    let places = (text.len() + 1).checked_sub(piece.len())?;
+    let width = piece.len().min(WIDE);
+    let (mask, wanted) = (u64::MAX >> (64 - 8 * width), gram_of(piece, width));
+    let (mut at, whole) = (0, places.min((text.len() + 1).saturating_sub(WIDE)));
+    while at < whole {
+        let word = text[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        if word & mask == wanted && &text[at..at + piece.len()] == piece {
+            return Some(at);
+        }
+        at += 1;
+    }
+    (at..places).find(|at| &text[*at..*at + piece.len()] == piece)
 }
 
 /// Working memory of a lookup; reused.
@@ -69,20 +90,30 @@ struct Tried {
     target: Target,
 }
 
+/// Wildcards by the literal at one end.
+struct Anchored {
+    ends: Ends,
+    /// Those with the same literal lie side by side: numbers of the first and of the next literal's first.
+    groups: Vec<(u32, u32)>,
+    members: Vec<Tried>,
+}
+
 /// The index; frozen after its build.
 pub struct WildcardIndex {
     few: Vec<Tried>,
+    anchored: Vec<Anchored>,
     grams: Vec<GramFilter>,
     bits: Option<BitParallel>,
 }
 
 impl WildcardIndex {
     /// Wildcards (each with a star and at least one literal byte) and their targets.
-    pub fn new(items: Vec<(Wildcard, Target)>) -> Self {
-        let items: Vec<Tried> = items.into_iter().map(|(wildcard, target)| Tried { wildcard, target }).collect();
+    pub fn new(items: Vec<(Wildcard, Target)>, hasher: &OperandHasher) -> Self {
+        let mut items: Vec<Tried> = items.into_iter().map(|(wildcard, target)| Tried { wildcard, target }).collect();
         if items.len() <= FEW {
-            return Self { few: items, grams: vec![], bits: None };
+            return Self { few: items, anchored: vec![], grams: vec![], bits: None };
         }
+        let anchored = [End::Front, End::Back].into_iter().filter_map(|end| Anchored::take(end, &mut items, hasher)).collect();
         let longest = |t: &Tried| t.wildcard.pieces.iter().map(|p| p.len()).max().unwrap_or(0);
         let (wide, narrow): (Vec<_>, Vec<_>) = items.into_iter().partition(|t| longest(t) >= WIDE);
         let (mut few, mut grams, mut parallel) = (Vec::new(), Vec::new(), Vec::new());
@@ -95,7 +126,7 @@ impl WildcardIndex {
             }
         }
         let bits = (!parallel.is_empty()).then(|| BitParallel::new(parallel));
-        Self { few, grams, bits }
+        Self { few, anchored, grams, bits }
     }
 
     /// Calls `visit` with the target of every wildcard that accepts `text`.
@@ -104,6 +135,16 @@ impl WildcardIndex {
             if accepts(&item.wildcard, text) {
                 visit(item.target);
             }
+        }
+        for anchored in &self.anchored {
+            anchored.ends.each(text, |group, _| {
+                let (start, end) = anchored.groups[group as usize];
+                for item in &anchored.members[start as usize..end as usize] {
+                    if accepts(&item.wildcard, text) {
+                        visit(item.target);
+                    }
+                }
+            });
         }
         for grams in &self.grams {
             grams.each_match(text, scratch, &mut visit);
@@ -117,8 +158,53 @@ impl WildcardIndex {
     pub fn size_bytes(&self) -> usize {
         let tried = |t: &Vec<Tried>| t.iter().map(|t| 40 + t.wildcard.pieces.iter().map(|p| p.len() + 16).sum::<usize>()).sum::<usize>();
         tried(&self.few)
+            + self.anchored.iter().map(|a| a.ends.size_bytes() + a.groups.capacity() * 8 + tried(&a.members)).sum::<usize>()
             + self.grams.iter().map(|g| tried(&g.members) + g.filter.len() * 8 + g.slots.len() * 16).sum::<usize>()
             + self.bits.as_ref().map_or(0, |b| (b.rows.len() + b.words * 4) * 8 + b.targets.len() * 4)
+    }
+}
+
+/// The literal at one end of a wildcard; empty where there is a star.
+fn literal(wildcard: &Wildcard, end: End) -> &Text {
+    let pieces = &wildcard.pieces;
+    &pieces[if end == End::Front { 0 } else { pieces.len() - 1 }]
+}
+
+impl Anchored {
+    /// Takes those that are found best by their literal at this end: it is as long as a wide gram at least, not shorter than that at the
+    /// other end unless a crowd shares that, and no crowd shares it.
+    fn take(end: End, items: &mut Vec<Tried>, hasher: &OperandHasher) -> Option<Self> {
+        let other = if end == End::Front { End::Back } else { End::Front };
+        let count = |end: End| {
+            let mut crowd: Map<Text, u32> = Map::default();
+            items.iter().for_each(|t| *crowd.entry(literal(&t.wildcard, end).clone()).or_default() += 1);
+            crowd
+        };
+        let (here, there) = (count(end), count(other));
+        let length = |crowd: &Map<Text, u32>, t: &Tried, end: End| {
+            let text = literal(&t.wildcard, end);
+            if crowd[text] as usize <= CROWD { text.len() } else { 0 }
+        };
+        let fits = |t: &Tried| {
+            let len = length(&here, t, end);
+            len >= WIDE && len >= length(&there, t, other)
+        };
+        let lengths = commonest_lengths(items.iter().filter(|t| fits(t)).map(|t| literal(&t.wildcard, end).len()));
+        let fits = |t: &Tried| fits(t) && lengths.contains(&(literal(&t.wildcard, end).len() as u32));
+        let (mut members, rest): (Vec<Tried>, Vec<Tried>) = std::mem::take(items).into_iter().partition(fits);
+        *items = rest;
+        if members.is_empty() {
+            return None;
+        }
+        members.sort_by(|a, b| literal(&a.wildcard, end).cmp(literal(&b.wildcard, end)));
+        let (mut groups, mut start) = (Vec::new(), 0);
+        for same in members.chunk_by(|a, b| literal(&a.wildcard, end) == literal(&b.wildcard, end)) {
+            groups.push((start, start + same.len() as u32));
+            start += same.len() as u32;
+        }
+        let texts = groups.iter().enumerate().map(|(n, group)| (&**literal(&members[group.0 as usize].wildcard, end), n as u32));
+        let ends = Ends::new(end, lengths, texts, hasher);
+        Some(Self { ends, groups, members })
     }
 }
 
@@ -421,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn both_engines_equal_the_plain_meaning() {
+    fn all_engines_equal_the_plain_meaning() {
         let mut x = 88172645463325252u64;
         let mut next = move |n: usize| {
             x ^= x << 13;
@@ -437,14 +523,27 @@ mod tests {
                 for _ in 0..1 + next(14) {
                     if next(4) == 0 && p.last() != Some(&b'*') { p.push(b'*') } else { p.push(letters[next(letters.len())]) }
                 }
-                if p.contains(&b'*') && p.len() > 1 {
+                // Ends that are long enough to be found by, of several lengths, some shared by a crowd.
+                let end = |n: usize| (0..8 + n % 11).map(|i| letters[n % 3 * i % letters.len()]).collect::<Vec<u8>>();
+                match next(4) {
+                    0 => p.splice(0..0, [end(next(14)), b"*".to_vec()].concat()).for_each(drop),
+                    1 => p.extend([b"*".to_vec(), end(next(14))].concat()),
+                    _ => {}
+                }
+                let doubled = p.windows(2).any(|w| w == b"**");
+                if p.contains(&b'*') && p.len() > 1 && !doubled {
                     patterns.push(String::from_utf8(p).unwrap());
                 }
             }
-            let index = WildcardIndex::new(patterns.iter().enumerate().map(|(i, p)| (parse(p), Target::run(i as u32))).collect());
+            let items = patterns.iter().enumerate().map(|(i, p)| (parse(p), Target::run(i as u32))).collect();
+            let index = WildcardIndex::new(items, &OperandHasher::default());
             let mut scratch = WildcardScratch::default();
-            for _ in 0..20 {
-                let text: Vec<u8> = (0..next(20)).map(|_| letters[next(letters.len())]).collect();
+            for at in 0..20 {
+                let mut text: Vec<u8> = (0..next(20)).map(|_| letters[next(letters.len())]).collect();
+                if at % 2 == 0 && !patterns.is_empty() {
+                    let pattern = &patterns[next(patterns.len())];
+                    text = pattern.replace('*', ["", "a", "bab"][next(3)]).into_bytes();
+                }
                 let mut hits = vec![];
                 index.each_match(&text, &mut scratch, |t| hits.push(t.0 as usize));
                 hits.sort_unstable();

@@ -23,13 +23,17 @@ use std::cell::{Cell, OnceCell};
 /// A chain longer than this is long.
 const LONG: u32 = 128;
 
-/// Whether a number is comparable.
+/// What is known of a value as a number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Comparable {
+    /// It is comparable.
     Yes,
+    /// It has a key, but is not comparable.
     No,
     /// Nobody has asked yet: the answer takes longer than reading the number.
     Open,
+    /// It has no key, or nobody will ask for it.
+    Keyless,
 }
 
 /// One value.
@@ -40,6 +44,7 @@ pub struct Value {
     /// What it is.
     pub kind: Kind,
     copied: bool,
+    comparable: Cell<Comparable>,
     start: u32,
     len: u32,
     /// Its way through arrays.
@@ -48,23 +53,23 @@ pub struct Value {
     pub next: u32,
     /// Next value of the same path, or `NONE`.
     pub next_all: u32,
-    hash: u64,
-    /// A number's key, if numbers are asked for; it counts only when the number is comparable.
-    key: Option<u64>,
-    comparable: Cell<Comparable>,
+    /// Of its hash as an operand, see `Operands`.
+    tag: u32,
     /// Its operand in the segment at hand.
     pub operand: OperandId,
     /// Index into `Values::addresses`, or `NONE`.
     pub address: u32,
     /// Index into `Values::folds`, or `NONE`.
     pub fold: u32,
+    /// A number's key, if numbers are asked for; it counts only when the number is comparable.
+    key: u64,
 }
 
 /// A string that reads as an address.
 pub struct Address {
     /// The address.
     pub ip: Ip,
-    hash: u64,
+    tag: u32,
     /// Its operand in the segment at hand.
     pub operand: OperandId,
 }
@@ -73,7 +78,7 @@ pub struct Address {
 pub struct Fold {
     start: u32,
     len: u32,
-    hash: u64,
+    tag: u32,
     /// Its operand in the segment at hand.
     pub operand: OperandId,
 }
@@ -98,6 +103,8 @@ pub struct Values {
     /// In document order.
     pub values: Vec<Value>,
     chains: Vec<Chain>,
+    /// Bit n is set if a value has a path whose number ends with these six bits.
+    present: u64,
     /// Addresses found.
     pub addresses: Vec<Address>,
     /// Folded texts made.
@@ -110,8 +117,8 @@ pub struct Values {
     equals: Vec<OnceCell<Vec<u64>>>,
     /// Of long chains: the keys of their comparable numbers, sorted; made when ranges ask.
     keys: Vec<OnceCell<Vec<u64>>>,
-    /// Of long chains: hash of the folded text and value, sorted; made when a condition without case asks.
-    folded_texts: Vec<OnceCell<Vec<(u64, u32)>>>,
+    /// Of long chains: tag of the folded text and value, sorted; made when a condition without case asks.
+    folded_texts: Vec<OnceCell<Vec<(u32, u32)>>>,
     /// Of long chains: the different strings, sorted; made when many prefixes ask.
     texts: Vec<OnceCell<Vec<u32>>>,
 }
@@ -129,72 +136,83 @@ impl Values {
         self.addresses.clear();
         self.folds.clear();
         self.folded.clear();
+        let (chains, addresses, folds, folded) = (&mut self.chains, &mut self.addresses, &mut self.folds, &mut self.folded);
+        let mut present = 0;
+        let long_before = !self.long_paths.is_empty();
         self.long_paths.clear();
-        for leaf in &leaves.leaves {
-            let Some(&need) = needs.get(leaf.path as usize) else { continue };
+        let long_paths = &mut self.long_paths;
+        // An iterator that knows its length writes the values where they stay.
+        self.values.extend(leaves.leaves.iter().enumerate().map(|(at, leaf)| {
+            let need = needs.get(leaf.path as usize).copied().unwrap_or(0);
             let source: &[u8] = if leaf.copied { &leaves.unescaped } else { text };
-            let bytes = &source[leaf.start as usize..(leaf.start + leaf.len) as usize];
-            let at = self.values.len() as u32;
+            let bytes = || &source[leaf.start as usize..(leaf.start + leaf.len) as usize];
             let mut value = Value {
                 path: leaf.path,
                 kind: leaf.kind,
                 copied: leaf.copied,
+                comparable: Cell::new(Comparable::Keyless),
                 start: leaf.start,
                 len: leaf.len,
                 trail: leaf.trail,
                 next: NONE,
                 next_all: NONE,
-                hash: 0,
-                key: None,
-                comparable: Cell::new(Comparable::No),
+                tag: 0,
                 operand: NONE,
                 address: NONE,
                 fold: NONE,
+                key: 0,
             };
             match leaf.kind {
                 Kind::String => {
                     if need & need::STRING != 0 {
-                        value.hash = hasher.hash(OperandKind::String, bytes);
+                        value.tag = hasher.tag(OperandKind::String, bytes());
                     }
                     if need & need::IP != 0
-                        && let Some(ip) = Ip::parse(bytes)
+                        && let Some(ip) = Ip::parse(bytes())
                     {
-                        value.address = self.addresses.len() as u32;
-                        self.addresses.push(Address { ip, hash: hasher.hash(OperandKind::Ip, &ip.bytes()), operand: NONE });
+                        value.address = addresses.len() as u32;
+                        addresses.push(Address { ip, tag: hasher.tag(OperandKind::Ip, &ip.bytes()), operand: NONE });
                     }
                     if need & need::FOLDED != 0 {
-                        value.fold = self.folds.len() as u32;
-                        let start = self.folded.len();
-                        fold::fold_into(bytes, &mut self.folded);
-                        let hash = hasher.hash(OperandKind::Folded, &self.folded[start..]);
-                        self.folds.push(Fold { start: start as u32, len: (self.folded.len() - start) as u32, hash, operand: NONE });
+                        value.fold = folds.len() as u32;
+                        let start = folded.len();
+                        fold::fold_into(bytes(), folded);
+                        let tag = hasher.tag(OperandKind::Folded, &folded[start..]);
+                        folds.push(Fold { start: start as u32, len: (folded.len() - start) as u32, tag, operand: NONE });
                     }
                 }
                 Kind::Number if need & need::NUMBER != 0 => {
-                    let (key, comparable) = match number::scan(bytes) {
-                        Scanned::Comparable(key) => (Some(key), Comparable::Yes),
-                        Scanned::Near(key) => (Some(key), Comparable::Open),
-                        Scanned::Not => (None, Comparable::No),
+                    let (key, comparable) = match number::scan(bytes()) {
+                        Scanned::Comparable(key) => (key, Comparable::Yes),
+                        Scanned::Near(key) => (key, Comparable::Open),
+                        Scanned::Not => (0, Comparable::Keyless),
                     };
                     value.key = key;
-                    value.comparable.set(comparable);
-                    if let Some(key) = key {
-                        value.hash = hasher.hash(OperandKind::Number, &key.to_be_bytes());
-                    }
+                    value.comparable = Cell::new(comparable);
+                    value.tag = hasher.tag(OperandKind::Number, &key.to_be_bytes());
                 }
                 _ => {}
             }
-            let chain = &mut self.chains[leaf.path as usize];
+            present |= 1 << (leaf.path % 64);
+            let chain = &mut chains[leaf.path as usize];
             value.next = chain.first;
             value.next_all = chain.first;
-            chain.first = at;
+            chain.first = at as u32;
             chain.count += 1;
             chain.in_arrays |= leaf.trail != 0;
             if chain.count == LONG + 1 {
-                self.long_paths.push(leaf.path);
+                long_paths.push(leaf.path);
             }
-            self.values.push(value);
+            value
+        }));
+        self.present = present;
+        if long_before || !self.long_paths.is_empty() {
+            self.prepare_long(text, &leaves.unescaped);
         }
+    }
+
+    #[cold]
+    fn prepare_long(&mut self, text: &[u8], unescaped: &[u8]) {
         self.keys.clear();
         self.keys.resize_with(self.long_paths.len(), OnceCell::new);
         self.folded_texts.clear();
@@ -202,7 +220,7 @@ impl Values {
         self.texts.clear();
         self.texts.resize_with(self.long_paths.len(), OnceCell::new);
         for n in 0..self.long_paths.len() {
-            self.link_different(self.long_paths[n], n as u32, text, &leaves.unescaped);
+            self.link_different(self.long_paths[n], n as u32, text, unescaped);
         }
     }
 
@@ -218,7 +236,7 @@ impl Values {
         let bytes = |i: u32| values[i as usize].bytes(text, unescaped);
         order.sort_unstable_by(|&a, &b| {
             let (va, vb) = (&values[a as usize], &values[b as usize]);
-            (va.kind as u8, va.hash).cmp(&(vb.kind as u8, vb.hash)).then_with(|| bytes(a).cmp(bytes(b)))
+            (va.kind as u8, va.tag).cmp(&(vb.kind as u8, vb.tag)).then_with(|| bytes(a).cmp(bytes(b)))
         });
         order.dedup_by(|a, b| values[*a as usize].kind == values[*b as usize].kind && bytes(*a) == bytes(*b));
         for pair in order.windows(2) {
@@ -249,6 +267,12 @@ impl Values {
             Some(chain) => chain.first,
             None => NONE,
         }
+    }
+
+    /// Whether the path may have values; most that have none are told at once.
+    #[inline]
+    pub fn may_have(&self, path: PathId) -> bool {
+        self.present >> (path % 64) & 1 != 0
     }
 
     /// First value of a path in the order of `next_all`, or `NONE`.
@@ -299,23 +323,23 @@ impl Values {
         all[from..].iter().take_while(move |pair| (*pair >> 32) as u32 == operand).map(|pair| *pair as u32)
     }
 
-    /// The different values of a long chain whose folded text has this hash; only of paths that need folded texts.
-    pub fn folded_like(&self, path: PathId, hash: u64) -> impl Iterator<Item = u32> {
+    /// The different values of a long chain whose folded text has this tag; only of paths that need folded texts.
+    pub fn folded_like(&self, path: PathId, tag: u32) -> impl Iterator<Item = u32> {
         let all = self.folded_texts[self.chains[path as usize].long as usize].get_or_init(|| {
             let mut all = Vec::new();
             let mut at = self.first(path);
             while at != NONE {
                 let value = &self.values[at as usize];
                 if value.fold != NONE {
-                    all.push((self.folds[value.fold as usize].hash, at));
+                    all.push((self.folds[value.fold as usize].tag, at));
                 }
                 at = value.next;
             }
             all.sort_unstable();
             all
         });
-        let from = all.partition_point(|pair| pair.0 < hash);
-        all[from..].iter().take_while(move |pair| pair.0 == hash).map(|pair| pair.1)
+        let from = all.partition_point(|pair| pair.0 < tag);
+        all[from..].iter().take_while(move |pair| pair.0 == tag).map(|pair| pair.1)
     }
 
     /// Whether a string of a long chain begins with this.
@@ -356,40 +380,100 @@ impl Values {
     /// Whether a value may be one that a gate is for.
     pub fn enter(&self, gate: &Gate) -> bool {
         self.values.iter().any(|value| {
-            let hash = match value.kind {
-                Kind::String | Kind::Number => value.hash,
+            let tag = match value.kind {
+                Kind::String | Kind::Number => value.tag,
                 Kind::True => LITERALS[TRUE as usize],
                 Kind::False => LITERALS[FALSE as usize],
                 Kind::Null => LITERALS[NULL as usize],
             };
-            gate.admits(value.path, hash)
-                || value.address != NONE && gate.admits(value.path, self.addresses[value.address as usize].hash)
-                || value.fold != NONE && gate.admits(value.path, self.folds[value.fold as usize].hash)
+            gate.admits(value.path, tag)
+                || value.address != NONE && gate.admits(value.path, self.addresses[value.address as usize].tag)
+                || value.fold != NONE && gate.admits(value.path, self.folds[value.fold as usize].tag)
         })
     }
 
-    /// Looks the values up in a segment.
-    pub fn resolve(&mut self, segment: &Segment, text: &[u8], unescaped: &[u8]) {
+    /// Calls `look` with the tag of everything that is looked up in a segment, and its operand.
+    #[inline(always)]
+    fn each_wanted(&mut self, segment: &Segment, mut look: impl FnMut(u32, &mut OperandId)) {
         for value in &mut self.values {
             let need = segment.need(value.path);
+            let asked = match value.kind {
+                Kind::String => need & need::STRING != 0,
+                Kind::Number => need & need::NUMBER != 0 && value.comparable.get() != Comparable::Keyless,
+                _ => false,
+            };
             value.operand = match value.kind {
-                Kind::String if need & need::STRING != 0 => {
-                    segment.operands.find(value.hash, OperandKind::String, value.bytes(text, unescaped))
-                }
-                Kind::Number if need & need::NUMBER != 0 => value.number_operand(segment, text, unescaped),
                 Kind::True => TRUE,
                 Kind::False => FALSE,
                 Kind::Null => NULL,
+                _ if asked => {
+                    look(value.tag, &mut value.operand);
+                    continue;
+                }
                 _ => NONE,
             };
         }
         for address in &mut self.addresses {
-            address.operand = segment.operands.find(address.hash, OperandKind::Ip, &address.ip.bytes());
+            look(address.tag, &mut address.operand);
         }
         for fold in &mut self.folds {
-            let bytes = &self.folded[fold.start as usize..(fold.start + fold.len) as usize];
-            fold.operand = segment.operands.find(fold.hash, OperandKind::Folded, bytes);
+            look(fold.tag, &mut fold.operand);
         }
+    }
+
+    /// Has the slots read ahead in which `guess` will look.
+    pub fn expect(&mut self, segment: &Segment) {
+        self.each_wanted(segment, |tag, _| segment.operands.expect(tag));
+    }
+
+    /// Guesses the operands by their tags; `resolve` finds out whether the guesses are right. `ahead`: and has what it
+    /// looks at read ahead.
+    pub fn guess(&mut self, segment: &Segment, ahead: bool) {
+        self.each_wanted(segment, |tag, operand| {
+            *operand = segment.operands.guess(tag);
+            if ahead && *operand != NONE {
+                segment.operands.expect_place(*operand);
+            }
+        });
+    }
+
+    /// Has the texts of guessed operands read ahead, once their places are there.
+    pub fn expect_texts(&self, segment: &Segment) {
+        let wanted = |operand: &OperandId| *operand != NONE && *operand > NULL;
+        let operands = self.values.iter().map(|v| v.operand).chain(self.addresses.iter().map(|a| a.operand));
+        operands.chain(self.folds.iter().map(|f| f.operand)).filter(wanted).for_each(|operand| segment.operands.expect_text(operand));
+    }
+
+    /// Looks the values up in a segment, after `guess`.
+    pub fn resolve(&mut self, segment: &Segment, text: &[u8], unescaped: &[u8]) {
+        let operands = &segment.operands;
+        for value in &mut self.values {
+            value.operand = match value.kind {
+                Kind::String if value.operand != NONE => {
+                    operands.check(value.operand, value.tag, OperandKind::String, value.bytes(text, unescaped))
+                }
+                Kind::Number if value.operand != NONE || operands.has_number_texts() => value.number_operand(segment, text, unescaped),
+                _ => continue,
+            };
+        }
+        for address in &mut self.addresses {
+            if address.operand != NONE {
+                address.operand = operands.check(address.operand, address.tag, OperandKind::Ip, &address.ip.bytes());
+            }
+        }
+        for fold in &mut self.folds {
+            if fold.operand != NONE {
+                let bytes = &self.folded[fold.start as usize..(fold.start + fold.len) as usize];
+                fold.operand = operands.check(fold.operand, fold.tag, OperandKind::Folded, bytes);
+            }
+        }
+        if !self.long_paths.is_empty() {
+            self.resolve_long();
+        }
+    }
+
+    #[cold]
+    fn resolve_long(&mut self) {
         self.equals.clear();
         self.equals.resize_with(self.long_paths.len(), OnceCell::new);
         for n in 0..self.long_paths.len() {
@@ -419,33 +503,37 @@ impl Value {
     /// The key of a number that is comparable.
     #[inline]
     pub fn comparable_key(&self, text: &[u8], unescaped: &[u8]) -> Option<u64> {
-        let key = self.key?;
         if self.comparable.get() == Comparable::Open {
-            let yes = number::is_shortest(self.bytes(text, unescaped), key);
+            let yes = number::is_shortest(self.bytes(text, unescaped), self.key);
             self.comparable.set(if yes { Comparable::Yes } else { Comparable::No });
         }
-        (self.comparable.get() == Comparable::Yes).then_some(key)
+        (self.comparable.get() == Comparable::Yes).then_some(self.key)
     }
 
     /// The key of a number that may turn out not to be comparable: good for candidates, not for verdicts.
     #[inline]
     pub fn near_key(&self) -> Option<u64> {
-        self.key
+        (self.comparable.get() != Comparable::Keyless).then_some(self.key)
     }
 
+    /// The operand of a number; the value's own is a guess.
     fn number_operand(&self, segment: &Segment, text: &[u8], unescaped: &[u8]) -> OperandId {
-        if let Some(key) = self.key {
-            let found = segment.operands.find(self.hash, OperandKind::Number, &key.to_be_bytes());
+        let operands = &segment.operands;
+        if self.near_key().is_some() {
+            let found = match self.operand {
+                NONE => NONE,
+                guess => operands.check(guess, self.tag, OperandKind::Number, &self.key.to_be_bytes()),
+            };
             if self.comparable.get() == Comparable::Yes || found != NONE && self.comparable_key(text, unescaped).is_some() {
                 return found;
             }
         }
         // A number that is not comparable equals its own text only.
-        if !segment.operands.has_number_texts() {
+        if !operands.has_number_texts() || segment.need(self.path) & need::NUMBER == 0 {
             return NONE;
         }
         let bytes = self.bytes(text, unescaped);
-        segment.operands.find(segment.operands.hasher().hash(OperandKind::NumberText, bytes), OperandKind::NumberText, bytes)
+        operands.find(operands.hasher().tag(OperandKind::NumberText, bytes), OperandKind::NumberText, bytes)
     }
 
     /// The text of a string, or the JSON text of a number.

@@ -176,7 +176,7 @@ impl Event<'_> {
             let operands = &self.segment.operands;
             memo.folded.clear();
             fold::fold_into(operands.bytes(cond.arg), &mut memo.folded);
-            let mut alike = self.values.folded_like(path, operands.hasher().hash(OperandKind::Folded, &memo.folded));
+            let mut alike = self.values.folded_like(path, operands.hasher().tag(OperandKind::Folded, &memo.folded));
             found = alike.any(|at| self.value_holds(&self.values.values[at as usize], cond));
             at = NONE;
         }

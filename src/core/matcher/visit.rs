@@ -1,12 +1,15 @@
 //! The visit of a segment: from the root, every value asks the node's table and families; targets are verified or
 //! visited in turn; what holds is handed out.
 
-use super::verify::{Event, Memo};
+use super::{
+    values::Value,
+    verify::{Event, Memo},
+};
 use crate::{
     error::EventErrorCode,
     index::{
         gate::Gate,
-        operands::NONE,
+        operands::{NONE, OperandId},
         record::Target,
         segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
         table::NodeId,
@@ -26,6 +29,9 @@ pub struct VisitScratch {
     targets: Vec<Target>,
     reversed: Vec<u8>,
 }
+
+/// So many targets are followed without a look whether some are the same.
+const MANY: usize = 16;
 
 /// What a visit produces.
 pub struct Hits<'a> {
@@ -71,12 +77,35 @@ impl Hits<'_> {
 }
 
 impl Event<'_> {
-    /// Visits the whole segment.
-    pub fn visit(&self, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+    /// Visits the whole segment. `roots` is what `find_roots` found.
+    pub fn visit(&self, roots: &[Target], scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         scratch.memo.clear();
         // An event that was refused half way leaves some.
         scratch.targets.clear();
-        self.visit_node(0, scratch, hits)
+        for target in roots {
+            if hits.enough() {
+                return Ok(());
+            }
+            self.follow(*target, NONE, scratch, hits)?;
+        }
+        self.visit_families(0, scratch, hits)
+    }
+
+    /// Has the slots of the root read ahead in which `find_roots` will look.
+    pub fn expect_roots(&self) {
+        for value in &self.values.values {
+            self.each_operand(value, LANE_EXACT | LANE_IP | LANE_FOLDED, |operand| self.segment.table.expect(0, value.path, operand));
+        }
+    }
+
+    /// Where the values lead by exact value at the root.
+    pub fn find_roots(&self, roots: &mut Vec<Target>) {
+        roots.clear();
+        self.each_target(0, |target| roots.push(target));
+        if roots.len() > MANY {
+            roots.sort_unstable_by_key(|target| target.0);
+            roots.dedup();
+        }
     }
 
     /// Whether the event has no candidate in the segment. Relies on no lookup of its values there; when it says no, a visit
@@ -105,34 +134,66 @@ impl Event<'_> {
     }
 
     fn visit_node(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let begin = scratch.targets.len();
+        self.each_target(id, |target| scratch.targets.push(target));
+        self.follow_gathered(begin, NONE, scratch, hits)?;
+        self.visit_families(id, scratch, hits)
+    }
+
+    /// Calls `visit` with what the values name in a node's exact table; perhaps more than once with the same.
+    #[inline]
+    fn each_target(&self, id: NodeId, mut visit: impl FnMut(Target)) {
         let segment = self.segment;
         let node = &segment.nodes[id as usize];
         let lanes = &segment.lanes[node.lanes.0 as usize..node.lanes.1 as usize];
+        let mut ask = |value: &Value, lanes: u32| {
+            self.each_operand(value, lanes, |operand| segment.table.candidates(id, value.path, operand, &mut visit));
+        };
         if lanes.len() > self.values.values.len() {
             // More paths than values: let each value ask, whether or not its path is among them.
-            for at in 0..self.values.values.len() as u32 {
-                let path = self.values.values[at as usize].path;
-                if !self.values.is_long(path) {
-                    self.ask(id, at, LANE_EXACT | LANE_IP | LANE_FOLDED, scratch, hits)?;
-                } else if at == self.values.first_of_all(path) {
-                    self.ask_all(id, path, LANE_EXACT | LANE_IP | LANE_FOLDED, scratch, hits)?;
-                }
+            for value in &self.values.values {
+                ask(value, LANE_EXACT | LANE_IP | LANE_FOLDED);
             }
-        } else {
-            for lane in lanes {
-                let path = lane & 0xff_ffff;
-                if self.values.is_long(path) {
-                    self.ask_all(id, path, *lane, scratch, hits)?;
-                    continue;
-                }
-                let mut at = self.values.first(path);
-                while at != NONE {
-                    self.ask(id, at, *lane, scratch, hits)?;
-                    at = self.values.values[at as usize].next;
-                }
+            return;
+        }
+        for lane in lanes {
+            let mut at = self.values.first(lane & 0xff_ffff);
+            while at != NONE {
+                let value = &self.values.values[at as usize];
+                ask(value, *lane);
+                at = value.next;
             }
         }
+    }
+
+    /// Calls `visit` with the operands of a value that these lanes look at.
+    #[inline(always)]
+    fn each_operand(&self, value: &Value, lanes: u32, mut visit: impl FnMut(OperandId)) {
+        if lanes & LANE_EXACT != 0 && value.operand != NONE {
+            visit(value.operand);
+        }
+        if lanes & LANE_IP != 0 && value.address != NONE {
+            let operand = self.values.addresses[value.address as usize].operand;
+            if operand != NONE {
+                visit(operand);
+            }
+        }
+        if lanes & LANE_FOLDED != 0 && value.fold != NONE {
+            let operand = self.values.folds[value.fold as usize].operand;
+            if operand != NONE {
+                visit(operand);
+            }
+        }
+    }
+
+    /// What a node does not find by exact value.
+    fn visit_families(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let segment = self.segment;
+        let node = &segment.nodes[id as usize];
         for &(path, family) in &segment.families[node.families.0 as usize..node.families.1 as usize] {
+            if !self.values.may_have(path) && !matches!(family, Family::Absent(_)) {
+                continue;
+            }
             if hits.enough() {
                 return Ok(());
             }
@@ -169,7 +230,7 @@ impl Event<'_> {
 
     /// Follows the targets gathered since `begin`, each once: many values of one array may name the same.
     fn follow_gathered(&self, begin: usize, known: PathId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        if scratch.targets.len() - begin > 16 {
+        if scratch.targets.len() - begin > MANY {
             scratch.targets[begin..].sort_unstable_by_key(|t| t.0);
             let mut kept = begin + 1;
             for at in begin + 1..scratch.targets.len() {
@@ -181,69 +242,14 @@ impl Event<'_> {
             scratch.targets.truncate(kept);
         }
         while scratch.targets.len() > begin {
+            if hits.enough() {
+                scratch.targets.truncate(begin);
+                return Ok(());
+            }
             let target = scratch.targets.pop().expect("longer than begin");
             self.follow(target, known, scratch, hits)?;
         }
         Ok(())
-    }
-
-    /// All values of a long chain ask a node's exact table; what they name is followed once.
-    #[cold]
-    fn ask_all(
-        &self,
-        node: NodeId,
-        path: PathId,
-        lanes: u32,
-        scratch: &mut VisitScratch,
-        hits: &mut Hits<'_>,
-    ) -> Result<(), EventErrorCode> {
-        let begin = scratch.targets.len();
-        let mut at = self.values.first(path);
-        while at != NONE {
-            let value = &self.values.values[at as usize];
-            let mut probe = |operand: u32| {
-                if operand != NONE {
-                    self.segment.table.candidates(node, path, operand, |target| scratch.targets.push(target));
-                }
-            };
-            if lanes & LANE_EXACT != 0 {
-                probe(value.operand);
-            }
-            if lanes & LANE_IP != 0 && value.address != NONE {
-                probe(self.values.addresses[value.address as usize].operand);
-            }
-            if lanes & LANE_FOLDED != 0 && value.fold != NONE {
-                probe(self.values.folds[value.fold as usize].operand);
-            }
-            at = value.next;
-        }
-        self.follow_gathered(begin, NONE, scratch, hits)
-    }
-
-    /// One value asks a node's exact table.
-    #[inline]
-    fn ask(&self, node: NodeId, at: u32, lanes: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        let value = &self.values.values[at as usize];
-        let mut verdict = Ok(());
-        let mut probe = |operand: u32| {
-            if operand != NONE {
-                self.segment.table.candidates(node, value.path, operand, |target| {
-                    if verdict.is_ok() && !hits.enough() {
-                        verdict = self.follow(target, NONE, scratch, hits);
-                    }
-                });
-            }
-        };
-        if lanes & LANE_EXACT != 0 {
-            probe(value.operand);
-        }
-        if lanes & LANE_IP != 0 && value.address != NONE {
-            probe(self.values.addresses[value.address as usize].operand);
-        }
-        if lanes & LANE_FOLDED != 0 && value.fold != NONE {
-            probe(self.values.folds[value.fold as usize].operand);
-        }
-        verdict
     }
 
     /// Targets of one family for one value.
@@ -260,9 +266,10 @@ impl Event<'_> {
             }
             Family::Suffix(n) | Family::FoldedSuffix(n) if string => {
                 let text = if matches!(family, Family::Suffix(_)) { text() } else { self.values.folded(value.fold) };
+                let index = &segment.affixes[n as usize];
                 scratch.reversed.clear();
-                scratch.reversed.extend(text.iter().rev());
-                segment.affixes[n as usize].each_prefix(&scratch.reversed, &segment.operands, |t| targets.push(t));
+                scratch.reversed.extend(text.iter().rev().take(index.longest()));
+                index.each_prefix(&scratch.reversed, &segment.operands, |t| targets.push(t));
             }
             Family::Range(n) => {
                 if let Some(key) = value.near_key() {

@@ -195,11 +195,12 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Whether this event is to be observed.
+    /// Whether this event is to be observed; stays so until `wait`.
     #[inline(always)]
     pub fn is_due(&mut self) -> bool {
-        self.left = self.left.wrapping_sub(1);
-        self.left == u32::MAX
+        let due = self.left == 0;
+        self.left -= u32::from(!due);
+        due
     }
 
     /// Waits for about so many events.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     error::EventError,
+    memory,
     walk::{Validation, lines},
 };
 use std::sync::{
@@ -57,19 +58,21 @@ pub const NO_EVENT: u8 = 255;
 
 /// Size of a piece: large enough to make taking one cheap, small enough to divide the work evenly.
 const PIECE: usize = 256 << 10;
+/// How far behind a line text is read ahead: a few lines.
+const AHEAD: usize = 4096;
 
 impl Snapshot {
     /// Matches every line, on `threads` threads (0 = as many as there are processors).
     pub fn match_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Lines {
         let parts = run(buffer, threads, |piece, base, scratch| {
             let mut part = Lines { offsets: Vec::with_capacity(piece.len() / 512), ..Lines::default() };
-            for (at, line) in lines::lines(piece) {
-                match self.match_text(line, level, scratch) {
-                    Ok(()) => part.rules.extend_from_slice(&scratch.matches),
-                    Err(error) => part.errors.push(LineError { event: part.offsets.len(), offset: base + at, error }),
+            self.match_each(ahead(piece), level, false, scratch, |line, found| {
+                match found {
+                    Ok(rules) => part.rules.extend_from_slice(rules),
+                    Err(error) => part.errors.push(LineError { event: part.offsets.len(), offset: base + place(line, piece), error }),
                 }
                 part.offsets.push(part.rules.len() as u64);
-            }
+            });
             part
         });
         let mut all = Lines {
@@ -90,11 +93,15 @@ impl Snapshot {
     /// Says of every line whether any rule matches it: `NO_MATCH`, `MATCH` or `NO_EVENT`.
     pub fn any_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Vec<u8> {
         let parts = run(buffer, threads, |piece, _, scratch| {
-            let answer = |(_, line)| match self.match_any(line, level, scratch) {
-                Ok(any) => any as u8,
-                Err(_) => NO_EVENT,
-            };
-            lines::lines(piece).map(answer).collect::<Vec<u8>>()
+            let mut answers = Vec::with_capacity(piece.len() / 512);
+            self.match_each(ahead(piece), level, true, scratch, |_, found| {
+                answers.push(match found {
+                    Ok([]) => NO_MATCH,
+                    Ok(_) => MATCH,
+                    Err(_) => NO_EVENT,
+                });
+            });
+            answers
         });
         parts.concat()
     }
@@ -103,13 +110,13 @@ impl Snapshot {
     pub fn count_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Counts {
         let parts = run(buffer, threads, |piece, base, scratch| {
             let mut part = Counts::default();
-            for (at, line) in lines::lines(piece) {
-                match self.match_text(line, level, scratch) {
-                    Ok(()) => add(&mut part.by_rule, scratch.matches.iter().map(|rule| (*rule, 1))),
-                    Err(error) => part.errors.push(LineError { event: part.events, offset: base + at, error }),
+            self.match_each(ahead(piece), level, false, scratch, |line, found| {
+                match found {
+                    Ok(rules) => add(&mut part.by_rule, rules.iter().map(|rule| (*rule, 1))),
+                    Err(error) => part.errors.push(LineError { event: part.events, offset: base + place(line, piece), error }),
                 }
                 part.events += 1;
-            }
+            });
             part
         });
         let mut all = Counts::default();
@@ -120,6 +127,22 @@ impl Snapshot {
         }
         all
     }
+}
+
+/// The lines of a piece, while what follows some way behind them is read ahead: to find a line's end is the first touch of
+/// its text, and would wait for memory.
+fn ahead(piece: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines::lines(piece).map(|(at, line)| {
+        for line_of_memory in (0..line.len() + 64).step_by(64) {
+            memory::expect(piece, at + AHEAD + line_of_memory);
+        }
+        line
+    })
+}
+
+/// Where a line of a piece begins.
+fn place(line: &[u8], piece: &[u8]) -> usize {
+    line.as_ptr() as usize - piece.as_ptr() as usize
 }
 
 fn add(counts: &mut Vec<u64>, more: impl Iterator<Item = (RuleId, u64)>) {

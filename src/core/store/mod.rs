@@ -8,6 +8,7 @@
 mod adapt;
 mod costs;
 mod draft;
+mod group;
 mod lines;
 mod process;
 mod read;

@@ -4,10 +4,11 @@ use super::{
     RuleId,
     adapt::{Observer, Turns, adapt},
     costs::keep,
+    group::Lane,
 };
 use crate::{
     error::EventError,
-    index::{operands::OperandHasher, range::sieves, segment::Segment, skew::Skew},
+    index::{gate::Gate, operands::OperandHasher, range::sieves, record::Target, segment::Segment, skew::Skew},
     limits::EventLimits,
     matcher::{
         values::Values,
@@ -23,19 +24,19 @@ use std::sync::Arc;
 
 /// One state of a rule set.
 pub struct Snapshot {
-    segments: Vec<Arc<Segment>>,
-    trie: Arc<PathTrie>,
+    pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) trie: Arc<PathTrie>,
     /// By path: what any segment has to know about its values.
-    needs: Arc<[u8]>,
+    pub(super) needs: Arc<[u8]>,
     /// Which numbers make no difference.
-    sieves: Arc<Sieves>,
-    version: u32,
+    pub(super) sieves: Arc<Sieves>,
+    pub(super) version: u32,
     generation: u64,
     living: usize,
-    hasher: OperandHasher,
-    limits: EventLimits,
+    pub(super) hasher: OperandHasher,
+    pub(super) limits: EventLimits,
     /// Who observes events, if the set adapts to them.
-    observer: Option<Arc<Observer>>,
+    pub(super) observer: Option<Arc<Observer>>,
 }
 
 /// An event with more values is not looked at when it is observed.
@@ -48,11 +49,23 @@ pub struct Scratch {
     pub leaves: Leaves,
     /// The rules that matched, in the order in which they were put, each once.
     pub matches: Vec<RuleId>,
-    walk: WalkState,
+    pub(super) walk: WalkState,
     values: Values,
-    visit: VisitScratch,
+    pub(super) visit: VisitScratch,
+    roots: Vec<Target>,
     keys: Vec<u64>,
-    turns: Turns,
+    pub(super) turns: Turns,
+    /// Of a group of events, see `group`.
+    pub(super) lanes: Vec<Lane>,
+}
+
+/// The rules of these keys, in the order of putting, each once.
+pub(super) fn numbers_of(keys: &mut Vec<u64>, matches: &mut Vec<RuleId>) {
+    if keys.len() > 1 {
+        keys.sort_unstable();
+        keys.dedup();
+    }
+    matches.extend(keys.iter().map(|key| *key as RuleId));
 }
 
 /// Sizes of a snapshot.
@@ -216,29 +229,30 @@ impl Snapshot {
     /// Finds the rules, and counts candidates.
     #[inline(always)]
     fn find_and_count(&self, text: &[u8], first_only: bool, tally: Option<&mut Tally>, scratch: &mut Scratch) -> Result<(), EventError> {
-        scratch.keys.clear();
-        scratch.matches.clear();
-        scratch.values.prepare(text, &scratch.leaves, &self.needs, &self.hasher);
+        let Scratch { leaves, matches, values, visit, roots, keys, .. } = scratch;
+        keys.clear();
+        matches.clear();
+        values.prepare(text, leaves, &self.needs, &self.hasher);
         let steps = self.limits.max_array_steps;
-        let mut hits = Hits { keys: &mut scratch.keys, version: self.version, first_only, steps, tally };
+        let mut hits = Hits { keys, version: self.version, first_only, steps, tally };
         for (at, segment) in self.segments.iter().enumerate() {
             if let Some(tally) = &mut hits.tally {
                 tally.segment = at;
             }
-            // What most events only pass by costs least when they do not look at it.
-            let gate = segment.gate.as_ref().filter(|_| at > 0);
-            if gate.is_some_and(|gate| event_in(segment, &scratch.values, text, &scratch.leaves).passes_by(gate, &mut scratch.visit)) {
+            let event = |values| Event { segment, values, text, unescaped: &leaves.unescaped, trails: &leaves.trails };
+            if gate_of(at, segment).is_some_and(|gate| event(values).passes_by(gate, visit)) {
                 continue;
             }
-            scratch.values.resolve(segment, text, &scratch.leaves.unescaped);
-            let event = event_in(segment, &scratch.values, text, &scratch.leaves);
-            event.visit(&mut scratch.visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;
+            if segment.is_large() {
+                values.expect(segment);
+            }
+            values.guess(segment, false);
+            values.resolve(segment, text, &leaves.unescaped);
+            let event = Event { segment, values, text, unescaped: &leaves.unescaped, trails: &leaves.trails };
+            event.find_roots(roots);
+            event.visit(roots, visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;
         }
-        if scratch.keys.len() > 1 {
-            scratch.keys.sort_unstable();
-            scratch.keys.dedup();
-        }
-        scratch.matches.extend(scratch.keys.iter().map(|key| *key as RuleId));
+        numbers_of(keys, matches);
         Ok(())
     }
 
@@ -295,7 +309,9 @@ impl Snapshot {
     }
 }
 
-#[inline(always)]
-fn event_in<'a>(segment: &'a Segment, values: &'a Values, text: &'a [u8], leaves: &'a Leaves) -> Event<'a> {
-    Event { segment, values, text, unescaped: &leaves.unescaped, trails: &leaves.trails }
+/// The gate at which events are to be asked whether they pass a segment by: what most of them only pass by costs least when
+/// they do not look at it. The oldest segment is not one of that kind.
+#[inline]
+pub(super) fn gate_of(at: usize, segment: &Segment) -> Option<&Gate> {
+    segment.gate.as_ref().filter(|_| at > 0)
 }

@@ -1,0 +1,197 @@
+//! A group of events that take the steps of a match together. What a step will look at is known when the step before it ends,
+//! and lies in memory that no cache holds when the index is large: it is read ahead for all events of the group, so that
+//! they wait for memory together and not one after the other.
+//!
+//! Reading ahead is a hint: a match of a group does what a match of one event does, in the same order for each event.
+
+use super::{
+    RuleId,
+    snapshot::{Scratch, Snapshot, gate_of, numbers_of},
+};
+use crate::{
+    error::EventError,
+    index::{gate::Gate, record::Target, segment::Segment},
+    matcher::{
+        values::Values,
+        verify::Event,
+        visit::{Hits, VisitScratch},
+    },
+    walk::{self, Leaves, Validation},
+};
+
+/// Events of a group: enough to wait for memory at once, and few enough that their values stay in the nearest cache.
+const GROUP: usize = 12;
+/// Events longer than this are matched by themselves.
+const LONG_EVENT: usize = 64 << 10;
+
+/// One event of a group; reused.
+#[derive(Default)]
+pub(super) struct Lane {
+    leaves: Leaves,
+    values: Values,
+    /// Where its values lead at the root of the segment at hand.
+    roots: Vec<Target>,
+    /// See `Hits`.
+    keys: Vec<u64>,
+    steps: usize,
+    /// Why it is no event. Then it has no leaves.
+    fault: Option<EventError>,
+}
+
+impl Lane {
+    fn event<'a>(&'a self, segment: &'a Segment, text: &'a [u8]) -> Event<'a> {
+        Event { segment, values: &self.values, text, unescaped: &self.leaves.unescaped, trails: &self.leaves.trails }
+    }
+
+    fn find_roots(&mut self, segment: &Segment, text: &[u8]) {
+        let mut roots = std::mem::take(&mut self.roots);
+        self.event(segment, text).find_roots(&mut roots);
+        self.roots = roots;
+    }
+
+    /// Finds what matches from the roots on.
+    fn visit(&mut self, segment: &Segment, text: &[u8], (version, first_only): (u32, bool), scratch: &mut VisitScratch) {
+        if self.fault.is_some() || first_only && !self.keys.is_empty() {
+            return;
+        }
+        let mut keys = std::mem::take(&mut self.keys);
+        let mut hits = Hits { keys: &mut keys, version, first_only, steps: self.steps, tally: None };
+        let seen = self.event(segment, text).visit(&self.roots, scratch, &mut hits);
+        self.steps = hits.steps;
+        self.keys = keys;
+        self.fault = seen.err().map(|code| EventError { code, offset: 0 });
+    }
+}
+
+impl Snapshot {
+    /// Calls `each` with each of the events, in their order, and what `match_text` gives for it; with `first_only` with
+    /// rules only as far as `match_any` looks.
+    pub fn match_each<'t>(
+        &self,
+        events: impl Iterator<Item = &'t [u8]>,
+        level: Validation,
+        first_only: bool,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(&'t [u8], Result<&[RuleId], EventError>),
+    ) {
+        if self.segments.iter().any(|segment| segment.is_large()) {
+            return self.match_together(events, level, first_only, scratch, each);
+        }
+        for event in events {
+            let found = self.match_alone(event, level, first_only, scratch);
+            each(event, found.map(|()| &scratch.matches[..]));
+        }
+    }
+
+    /// The same, in groups whatever the size of the index.
+    #[doc(hidden)]
+    pub fn match_together<'t>(
+        &self,
+        mut events: impl Iterator<Item = &'t [u8]>,
+        level: Validation,
+        first_only: bool,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(&'t [u8], Result<&[RuleId], EventError>),
+    ) {
+        let mut lanes = std::mem::take(&mut scratch.lanes);
+        lanes.resize_with(GROUP, Lane::default);
+        let mut texts: [&[u8]; GROUP] = [&[]; GROUP];
+        loop {
+            let (mut count, mut long) = (0, None);
+            while count < GROUP && long.is_none() {
+                match events.next() {
+                    // Lanes keep no memory that only few events need.
+                    Some(event) if event.len() > LONG_EVENT => long = Some(event),
+                    // So is one that is to be observed.
+                    Some(event) if self.observer.is_some() && scratch.turns.is_due() => long = Some(event),
+                    Some(event) => {
+                        self.begin(event, level, &mut lanes[count], scratch);
+                        texts[count] = event;
+                        count += 1;
+                    }
+                    None => break,
+                }
+            }
+            for (at, segment) in self.segments.iter().enumerate() {
+                let (reader, lanes) = ((self.version, first_only), &mut lanes[..count]);
+                match gate_of(at, segment) {
+                    Some(gate) => visit_few(segment, gate, &texts[..count], reader, lanes, &mut scratch.visit),
+                    None => visit(segment, &texts[..count], reader, lanes, &mut scratch.visit),
+                }
+            }
+            for (lane, text) in lanes.iter_mut().zip(&texts[..count]) {
+                scratch.matches.clear();
+                numbers_of(&mut lane.keys, &mut scratch.matches);
+                each(text, lane.fault.map_or(Ok(&scratch.matches), Err));
+            }
+            match long {
+                Some(event) => {
+                    let found = self.match_alone(event, level, first_only, scratch);
+                    each(event, found.map(|()| &scratch.matches[..]));
+                }
+                None if count < GROUP => break,
+                None => {}
+            }
+        }
+        scratch.lanes = lanes;
+    }
+
+    fn match_alone(&self, event: &[u8], level: Validation, first_only: bool, scratch: &mut Scratch) -> Result<(), EventError> {
+        if first_only { self.match_any(event, level, scratch).map(|_| ()) } else { self.match_text(event, level, scratch) }
+    }
+
+    /// Reads an event into a lane.
+    fn begin(&self, text: &[u8], level: Validation, lane: &mut Lane, scratch: &mut Scratch) {
+        lane.keys.clear();
+        lane.steps = self.limits.max_array_steps;
+        lane.fault = walk::walk_sieved(text, (&self.trie, &self.sieves), level, &self.limits, &mut scratch.walk, &mut lane.leaves).err();
+        if lane.fault.is_some() {
+            lane.leaves.clear();
+        }
+        lane.values.prepare(text, &lane.leaves, &self.needs, &self.hasher);
+    }
+}
+
+/// Finds what matches in a segment, for a reader of this version; `first_only` as in `Hits`.
+fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool), lanes: &mut [Lane], scratch: &mut VisitScratch) {
+    let large = segment.is_large();
+    if large {
+        lanes.iter_mut().for_each(|lane| lane.values.expect(segment));
+    }
+    lanes.iter_mut().for_each(|lane| lane.values.guess(segment, large));
+    if large {
+        lanes.iter().for_each(|lane| lane.values.expect_texts(segment));
+    }
+    for (lane, text) in lanes.iter_mut().zip(texts) {
+        lane.values.resolve(segment, text, &lane.leaves.unescaped);
+        if large {
+            lane.event(segment, text).expect_roots();
+        }
+    }
+    for (lane, text) in lanes.iter_mut().zip(texts) {
+        lane.find_roots(segment, text);
+        if large {
+            lane.roots.iter().for_each(|target| segment.expect_target(*target));
+        }
+    }
+    if large {
+        lanes.iter().flat_map(|lane| &lane.roots).for_each(|target| segment.expect_record(*target));
+        lanes.iter().flat_map(|lane| &lane.roots).for_each(|target| segment.expect_fields(*target));
+    }
+    for (lane, text) in lanes.iter_mut().zip(texts) {
+        lane.visit(segment, text, (version, first_only), scratch);
+    }
+}
+
+/// The same in a segment that most events pass by.
+fn visit_few(segment: &Segment, gate: &Gate, texts: &[&[u8]], reader: (u32, bool), lanes: &mut [Lane], scratch: &mut VisitScratch) {
+    for (lane, text) in lanes.iter_mut().zip(texts) {
+        if lane.event(segment, text).passes_by(gate, scratch) {
+            continue;
+        }
+        lane.values.guess(segment, false);
+        lane.values.resolve(segment, text, &lane.leaves.unescaped);
+        lane.find_roots(segment, text);
+        lane.visit(segment, text, reader, scratch);
+    }
+}
