@@ -34,8 +34,8 @@ impl Gate {
 
     #[inline]
     fn place(&self, path: PathId, tag: u32) -> (usize, u64) {
+        // A tag is half a good hash; what the path adds reaches the upper half, which chooses the bits.
         let mixed = (u64::from(path) << 32 | u64::from(tag)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xe703_7ed1_a0b4_28db);
         let bits = 1 << (mixed >> 58) | 1 << (mixed >> 52 & 63);
         ((mixed >> 20) as usize & (self.words.len() - 1), bits)
     }

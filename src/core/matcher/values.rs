@@ -379,6 +379,10 @@ impl Values {
 
     /// Whether a value may be one that a gate is for.
     pub fn enter(&self, gate: &Gate) -> bool {
+        let other = |value: &Value| {
+            value.address != NONE && gate.admits(value.path, self.addresses[value.address as usize].tag)
+                || value.fold != NONE && gate.admits(value.path, self.folds[value.fold as usize].tag)
+        };
         self.values.iter().any(|value| {
             let tag = match value.kind {
                 Kind::String | Kind::Number => value.tag,
@@ -386,9 +390,8 @@ impl Values {
                 Kind::False => LITERALS[FALSE as usize],
                 Kind::Null => LITERALS[NULL as usize],
             };
-            gate.admits(value.path, tag)
-                || value.address != NONE && gate.admits(value.path, self.addresses[value.address as usize].tag)
-                || value.fold != NONE && gate.admits(value.path, self.folds[value.fold as usize].tag)
+            // `NONE` is all ones: one look tells that a value has neither address nor folded text, as most.
+            gate.admits(value.path, tag) || value.address & value.fold != NONE && other(value)
         })
     }
 
