@@ -166,6 +166,7 @@ impl Names {
             let put = || apply.take().expect("not called before")(prepared.take().expect("prepared"), &replaces);
             let enter = |index: &mut Index, applied: Result<Applied, CapacityError>| {
                 let applied = applied?;
+                index.reserve(lookups.iter().filter(|lookup| lookup.found.is_none()).count());
                 for ((lookup, id), name) in lookups.iter().zip(applied.ids).zip(&mut names) {
                     // A replaced rule keeps its number and, as in a dict, the name object it was first put under.
                     if let (None, Some(name)) = (lookup.found, name.take()) {
@@ -324,6 +325,16 @@ impl Index {
 
     fn all_unchanged(&self, lookups: &[Lookup]) -> bool {
         lookups.iter().all(|lookup| self.unchanged(lookup))
+    }
+
+    /// Makes room for so many names; for many exactly, as they seldom grow by as many again.
+    fn reserve(&mut self, names: usize) {
+        if names > self.table.len() / 8 {
+            let hashes = &self.hashes;
+            self.table.reserve(names, |id| spread(hashes[*id as usize]));
+            self.hashes.reserve_exact(names);
+            self.born.reserve_exact(names);
+        }
     }
 
     fn insert(&mut self, hash: isize, id: RuleId) {

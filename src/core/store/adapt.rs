@@ -198,9 +198,12 @@ impl Turns {
     /// Whether this event is to be observed; stays so until `wait`.
     #[inline(always)]
     pub fn is_due(&mut self) -> bool {
-        let due = self.left == 0;
-        self.left -= u32::from(!due);
-        due
+        // With a branch: subtracting the truth of `left > 0` instead is lost in a loop by the optimiser of rustc 1.95.
+        if self.left == 0 {
+            return true;
+        }
+        self.left -= 1;
+        false
     }
 
     /// Waits for about so many events.

@@ -4,7 +4,7 @@
 use super::{CapacityError, writer::Task};
 use crate::map::Map;
 use crate::{
-    compile::resolve,
+    compile::resolve::{plain, resolve},
     index::{
         build::IndexBuilder,
         encode::{Encoder, Paths},
@@ -71,6 +71,11 @@ impl Draft {
     /// Adds a rule; there must be room for its paths.
     pub(super) fn push(&mut self, pattern: Pattern) {
         let rule = self.rules.len() as u32;
+        if plain(&pattern.items) {
+            let fields = pattern.items.iter().filter_map(|item| if let Item::Field(field) = item { Some(field) } else { None });
+            self.rules.push(self.encoder.conjoined(fields, &[], rule, &mut self.paths));
+            return;
+        }
         let expands = pattern.items.iter().any(|item| matches!(item, Item::Or(_)));
         let source = expands.then(|| pattern.clone());
         // The limit was checked when the pattern was accepted; an accepted pattern resolves.

@@ -345,6 +345,7 @@ impl Shared {
         let mut died: Vec<u64> = remove.into_iter().filter_map(|id| writer.retire(id)).collect();
         let replaced = |writer: &Writer, id: Option<RuleId>| id.and_then(|id| writer.key(id));
         died.extend(replaces.iter().filter_map(|id| replaced(writer, *id)));
+        writer.reserve(replaces.iter().filter(|id| id.is_none()).count());
         let keys: Vec<u64> = replaces.iter().map(|id| replaced(writer, *id).unwrap_or_else(|| writer.number())).collect();
         let ids = keys.iter().map(|key| *key as RuleId).collect();
         died.into_iter().for_each(|key| writer.bury(key, version));

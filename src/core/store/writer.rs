@@ -130,6 +130,13 @@ impl Writer {
         (order != FREE).then_some((order as u64) << 32 | id as u64)
     }
 
+    /// Makes room for so many new rules; for many exactly, as they seldom grow by as many again.
+    pub fn reserve(&mut self, rules: usize) {
+        if rules > self.orders.len() / 8 {
+            self.orders.reserve_exact(rules);
+        }
+    }
+
     /// A number and a place in the order for a new rule; its key.
     pub fn number(&mut self) -> u64 {
         let id = self.free.pop().unwrap_or_else(|| {
