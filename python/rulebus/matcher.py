@@ -39,7 +39,7 @@ class MatcherStats:
     segments: int
     """Parts of the index; every event visits each of them."""
     observed: int
-    """Events observed while they were matched, one in about a thousand; 0 without ``adapt``."""
+    """Events observed while they were matched, one in some thousands; 0 without ``adapt``."""
     adapted: int
     """How often the index was built anew because events met many rules in vain."""
 
@@ -105,7 +105,7 @@ class Matcher(_core.Matcher):
     ``checked`` (the default) the whole text for strings, UTF-8 and brackets, and the grammar wherever rules
     look; ``trusted`` nothing, for events that were checked before.
 
-    ``adapt`` (the default) lets the matcher observe one event in about a thousand. Where events meet many rules in
+    ``adapt`` (the default) lets the matcher observe one event in some thousands. Where events meet many rules in
     vain, because they are looked up by a value that is rare among rules and common among events, a background
     thread builds the index anew; merges use what was observed, too. Answers never change, only their costs, as
     with `tune`, which does the same for a sample at once. Without ``adapt`` only rules decide, and `tune`.

@@ -83,7 +83,8 @@ pub struct Encoder {
     args: Vec<u32>,
 }
 
-/// So many lists of paths are remembered.
+/// So many conjunctions are written before lists of paths are remembered, and so many lists are.
+const FEW: usize = 16;
 const MOST_MARKED: usize = 4096;
 
 /// What an encoder wrote.
@@ -165,7 +166,7 @@ impl Encoder {
             return *flags;
         }
         let flags = mark_shared(ids, paths);
-        if self.marked.len() < MOST_MARKED {
+        if self.records.conjs.len() >= FEW && self.marked.len() < MOST_MARKED {
             self.marked.insert(ids[..].into(), flags);
         }
         flags

@@ -17,13 +17,13 @@ use crate::{
 use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     thread,
 };
 
 /// One event in so many is observed.
-const PERIOD: u32 = 1024;
+const PERIOD: u32 = 4096;
 /// The same until there are `KNOWN` observations, and while events meet many rules in vain.
 const SHORT_PERIOD: u32 = 64;
 /// So many events say enough for the next merge.
@@ -176,46 +176,60 @@ fn decide(observer: &Observer) -> Option<()> {
     (now >= GAIN * anew && now - anew >= LEAST_GAIN).then(|| rebuild(&observer.set, Some(skew)))?
 }
 
-/// When a thread's next observation is due; events of several sets that are matched in turn all have theirs.
+/// When a thread's next observation is due. Turns come every `SHORT_PERIOD` events and are taken by chance, so that one event
+/// in a period is observed however few of them a thread or a set gets.
 pub struct Turns {
     left: u32,
-    random: u32,
+    random: u64,
+    /// A turn is taken, and the observation not made yet.
+    taken: bool,
 }
 
 /// Where the next thread's turns begin.
-static BEGIN: AtomicU32 = AtomicU32::new(0);
+static BEGIN: AtomicU64 = AtomicU64::new(0);
 
 impl Default for Turns {
     fn default() -> Self {
-        let random = BEGIN.fetch_add(0x9e37_79b9, Ordering::Relaxed) | 1;
-        let mut new = Self { left: 0, random };
+        let random = BEGIN.fetch_add(0xd1b5_4a32_d192_ed03, Ordering::Relaxed);
+        let mut new = Self { left: 0, random, taken: false };
         new.left = new.draw() % SHORT_PERIOD;
         new
     }
 }
 
 impl Turns {
-    /// Whether this event is to be observed; stays so until `wait`.
+    /// Whether an event is to be observed by this observer; stays so until `end`.
     #[inline(always)]
-    pub fn is_due(&mut self) -> bool {
+    pub fn is_due(&mut self, observer: &Observer) -> bool {
         // With a branch: subtracting the truth of `left > 0` instead is lost in a loop by the optimiser of rustc 1.95.
-        if self.left == 0 {
-            return true;
+        if self.left > 0 {
+            self.left -= 1;
+            return false;
         }
-        self.left -= 1;
-        false
+        self.take(observer.period())
     }
 
-    /// Waits for about so many events.
-    pub fn wait(&mut self, period: u32) {
-        self.left = period / 2 + self.draw() % period;
+    #[cold]
+    fn take(&mut self, period: u32) -> bool {
+        self.taken = self.taken || self.draw() % period < SHORT_PERIOD;
+        if !self.taken {
+            self.end();
+        }
+        self.taken
     }
 
+    /// Ends a turn.
+    pub fn end(&mut self) {
+        self.taken = false;
+        self.left = SHORT_PERIOD / 2 + self.draw() % SHORT_PERIOD;
+    }
+
+    /// SOURCE: splitmix64.
     fn draw(&mut self) -> u32 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 17;
-        self.random ^= self.random << 5;
-        self.random
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.random ^ self.random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed >> 32) as u32
     }
 }
 
@@ -278,14 +292,23 @@ mod tests {
     }
 
     #[test]
-    fn turns_come_once_a_period_on_average() {
-        let (mut turns, mut due) = (Turns::default(), 0);
-        for _ in 0..1_000_000 {
-            if turns.is_due() {
-                turns.wait(1_000);
-                due += 1;
+    fn one_event_in_a_period_is_observed_however_short_a_life_is() {
+        let observer = Observer::new(Weak::new());
+        for (period, events) in [(SHORT_PERIOD, 10), (SHORT_PERIOD, 5_000), (PERIOD, 10), (PERIOD, 500), (PERIOD, 50_000)] {
+            observer.period.store(period, Ordering::Relaxed);
+            let (mut observed, lives) = (0, 10_000_000 / events);
+            for _ in 0..lives {
+                let mut turns = Turns::default();
+                for _ in 0..events {
+                    if turns.is_due(&observer) {
+                        assert!(turns.is_due(&observer), "a turn that is taken stays so");
+                        turns.end();
+                        observed += 1;
+                    }
+                }
             }
+            let want = 10_000_000 / period;
+            assert!((want * 4 / 5..want * 6 / 5).contains(&observed), "{observed} instead of {want}");
         }
-        assert!((900..1_100).contains(&due), "{due}");
     }
 }

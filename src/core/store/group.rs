@@ -103,7 +103,7 @@ impl Snapshot {
                     // Lanes keep no memory that only few events need.
                     Some(event) if event.len() > LONG_EVENT => long = Some(event),
                     // So is one that is to be observed.
-                    Some(event) if self.observer.is_some() && scratch.turns.is_due() => long = Some(event),
+                    Some(event) if self.observer.as_ref().is_some_and(|observer| scratch.turns.is_due(observer)) => long = Some(event),
                     Some(event) => {
                         self.begin(event, level, &mut lanes[count], scratch);
                         texts[count] = event;

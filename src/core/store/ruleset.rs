@@ -136,7 +136,7 @@ impl RuleSet {
         Self::with(limits, None)
     }
 
-    /// An empty set that observes one event in about a thousand while it matches: merges place rules by what was observed,
+    /// An empty set that observes one event in some thousands while it matches: merges place rules by what was observed,
     /// and when events meet many rules in vain, the index is built anew in the background.
     pub fn adapting(limits: EventLimits) -> Self {
         Self::with(limits, Some(Observer::new))

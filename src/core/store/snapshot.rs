@@ -195,7 +195,7 @@ impl Snapshot {
     #[inline]
     fn find(&self, text: &[u8], first_only: bool, scratch: &mut Scratch) -> Result<(), EventError> {
         if let Some(observer) = &self.observer
-            && scratch.turns.is_due()
+            && scratch.turns.is_due(observer)
         {
             return self.find_observed(text, first_only, observer, scratch);
         }
@@ -222,7 +222,7 @@ impl Snapshot {
         if observer.observe(&mut seen, keep, wasted, (self.living, self.trie.len())) {
             adapt(observer);
         }
-        scratch.turns.wait(observer.period());
+        scratch.turns.end();
         result
     }
 
