@@ -1,8 +1,8 @@
 """Rules that change while others match: what a put costs, and what it costs the readers.
 
 `python benches/live.py [--rules 1000000] [--mix full] [--puts 20000] [--rate 0]` prints a table. For each kind of
-reader (none; one thread in `match_lines`, which runs without the interpreter; busy Python threads in `match`) it
-measures the readers alone, then puts rules and removes old ones beside them. Times of puts are those of the
+reader (none; one thread in `match_lines`, which runs without the interpreter; busy Python threads in `match`; as a
+control as many that never touch the matcher) it measures the readers alone, then puts rules and removes old ones beside them. Times of puts are those of the
 calls; beside busy Python threads they hold waits for the interpreter lock that no library can avoid: the
 column `own` is the processor time of the changing thread. What readers lose is told twice: in events a second, which
 on a busy machine is also the loss of a processor, and in processor time an event. Relies on the generators of the package. Must never
@@ -112,7 +112,10 @@ def measure(matcher: Matcher, kind: str, count: int, given: argparse.Namespace, 
             match(event)
         return len(events) // 50
 
-    readers = Readers(many if kind == "match_lines" else single, count)
+    def python() -> int:
+        return sum(1 for _ in range(2_000))
+
+    readers = Readers({"match_lines": many, "python only": python}.get(kind, single), count)
     readers.start()
     begin = readers.now()
     time.sleep(SECONDS if count else 0.0)
@@ -127,7 +130,7 @@ def measure(matcher: Matcher, kind: str, count: int, given: argparse.Namespace, 
         f"{1e6 * max(times):.0f}",
         f"{1e6 * own:.0f}",
         f"{len(times) / took:.0f}",
-        *(lost(begin, middle, end) if count else [""] * 6),
+        *(lost(begin, middle, end) if count and kind != "python only" else [""] * 6),
         str(matcher.stats().segments),
     ]
     print("| " + " | ".join(row) + " |", flush=True)
@@ -156,7 +159,8 @@ def main(arguments: list[str] | None = None) -> int:
     print("times of a put in microseconds, rates a second")
     heads = "readers,median,99 %,99.9 %,most,own,puts,events alone,beside,lost,ns alone,beside,more,segments"
     print("| " + " | ".join(heads.split(",")) + " |\n|---" + "|---:" * heads.count(",") + "|")
-    for kind, count in (("none", 0), ("match_lines", 1), ("match", given.readers)):
+    kinds = (("none", 0), ("match_lines", 1), ("match", given.readers), ("python only", given.readers))
+    for kind, count in kinds:
         measure(matcher, kind, count, given, lines)
     found = matcher.match_lines(lines)
     assert statistics.fsum(found.count()[name] for name in found.names if name in names) == matches

@@ -38,6 +38,10 @@ class MatcherStats:
     """Number of changes so far."""
     segments: int
     """Parts of the index; every event visits each of them."""
+    observed: int
+    """Events observed while they were matched, one in some thousands; 0 without ``adapt``."""
+    adapted: int
+    """How often the index was built anew because events met many rules in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,11 @@ class Matcher(_core.Matcher):
     ``checked`` (the default) the whole text for strings, UTF-8 and brackets, and the grammar wherever rules
     look; ``trusted`` nothing, for events that were checked before.
 
+    ``adapt`` (the default) lets the matcher observe one event in some thousands. Where events meet many rules in
+    vain, because they are looked up by a value that is rare among rules and common among events, a background
+    thread builds the index anew; merges use what was observed, too. Answers never change, only their costs, as
+    with `tune`, which does the same for a sample at once. Without ``adapt`` only rules decide, and `tune`.
+
     The limits: ``max_event_bytes``, ``max_event_depth`` (nesting), ``max_event_values`` (values on the rules'
     paths), ``max_array_steps`` (of the search for consistent array elements); ``max_pattern_bytes``,
     ``max_pattern_depth`` (1000 at most), ``max_pattern_paths`` (on one branch, 256 at most),
@@ -114,6 +123,7 @@ class Matcher(_core.Matcher):
         cls,
         rules: Mapping[Any, PatternLike] | Iterable[tuple[Any, PatternLike]] | None = None,
         *,
+        adapt: bool = True,
         validation: Validation = "checked",
         max_event_bytes: int = 16 << 20,
         max_event_depth: int = 1000,
@@ -127,6 +137,7 @@ class Matcher(_core.Matcher):
     ) -> "Matcher":
         self = super().__new__(
             cls,
+            adapt=adapt,
             validation=validation,
             max_event_bytes=max_event_bytes,
             max_event_depth=max_event_depth,

@@ -27,6 +27,8 @@ use std::cell::Cell;
 
 /// Events up to this size are matched without letting other threads in: a switch costs more than the match.
 const SMALL_EVENT: usize = 32 << 10;
+/// So many rules are placed before they take their turn among the changes, which then wait for less than that takes.
+const PLACED_BEFORE: usize = 512;
 /// After so many rules in one change memory is given back.
 const MANY_RULES: usize = 16_384;
 /// A scratch that grew with an event larger than this is not kept.
@@ -104,7 +106,8 @@ impl Matcher {
     #[pyo3(signature = (**options))]
     fn new(options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let options = Options::read(options)?;
-        Ok(Self { rules: RuleSet::new(options.event), names: Names::default(), options })
+        let rules = if options.adapt { RuleSet::adapting(options.event) } else { RuleSet::new(options.event) };
+        Ok(Self { rules, names: Names::default(), options })
     }
 
     /// The names of the rules that match the event, in the order in which the rules were put.
@@ -179,11 +182,11 @@ impl Matcher {
     fn _put(&self, py: Python<'_>, name: Bound<'_, PyAny>, pattern: &Bound<'_, PyAny>) -> PyResult<()> {
         let limits = &self.options.pattern;
         let tree = Source::of(pattern, limits)?.read(limits).map_err(|error| pattern_err(py, &error))?;
-        let put = |replaces: &[Option<RuleId>]| {
+        let put = |(), replaces: &[Option<RuleId>]| {
             let put = vec![Put { replaces: replaces[0], pattern: tree }];
             self.rules.apply(Change { remove: vec![], put })
         };
-        self.names.put(py, vec![Name::of(name)?], put)?.map_err(|error| capacity_err(py, error.to_string()))
+        self.names.put(py, vec![Name::of(name)?], |_| Ok(()), put)?.map_err(|error| capacity_err(py, error.to_string()))
     }
 
     fn _update<'py>(&self, rules: &Bound<'py, PyDict>) -> PyResult<()> {
@@ -197,9 +200,14 @@ impl Matcher {
             Refused::Capacity(error) => capacity_err(py, error.to_string()),
         })?;
         let names = items.into_iter().map(|(name, _)| Name::of(name)).collect::<PyResult<Vec<_>>>()?;
-        let put = |replaces: &[Option<RuleId>]| self.rules.put_draft(draft, replaces);
         let many = names.len() >= MANY_RULES;
-        self.names.put(py, names, put)?.map_err(|error| capacity_err(py, error.to_string()))?;
+        let put = if names.len() < PLACED_BEFORE {
+            self.names.put(py, names, |_| Ok(draft), |draft, replaces| self.rules.put_draft(draft, replaces))
+        } else {
+            let place = |replaces: &[Option<RuleId>]| py.detach(|| self.rules.place(draft, replaces));
+            self.names.put(py, names, place, |placed, replaces| Ok(self.rules.put_placed(placed, replaces)))
+        };
+        put?.map_err(|error| capacity_err(py, error.to_string()))?;
         if many {
             py.detach(heap::give_back);
         }
@@ -283,10 +291,10 @@ impl Matcher {
         self.options.to_dict(py)
     }
 
-    fn _stats(&self) -> (usize, usize, usize, usize, usize, u64, usize) {
+    fn _stats(&self) -> (usize, usize, usize, usize, usize, u64, usize, u64, u64) {
         let snapshot = self.rules.load();
         let s = snapshot.stats();
-        (s.rules, s.conjunctions, s.paths, s.operands, s.size_bytes, s.generation, s.segments)
+        (s.rules, s.conjunctions, s.paths, s.operands, s.size_bytes, s.generation, s.segments, s.observed, s.adapted)
     }
 
     fn __len__(&self, py: Python<'_>) -> usize {

@@ -142,21 +142,31 @@ impl Names {
         }
     }
 
-    /// Puts rules, whose names differ from one another, as one change; `apply` makes it, told which rules are replaced.
-    pub fn put(
+    /// Puts rules, whose names differ from one another, as one change. `prepare` is told which rules it looks like being
+    /// replaced, and does what need not wait for other changes; `apply` makes the change, told which are.
+    pub fn put<T: Send>(
         &self,
         py: Python<'_>,
         names: Vec<Name>,
-        apply: impl FnOnce(&[Option<RuleId>]) -> Result<Applied, CapacityError> + Send,
+        prepare: impl FnOnce(&[Option<RuleId>]) -> Result<T, CapacityError>,
+        apply: impl FnOnce(T, &[Option<RuleId>]) -> Result<Applied, CapacityError> + Send,
     ) -> PyResult<Result<(), CapacityError>> {
         let (mut names, mut apply) = (names.into_iter().map(Some).collect::<Vec<_>>(), Some(apply));
+        let (mut prepare, mut prepared) = (Some(prepare), None);
         loop {
             let lookups = names.iter().flatten().map(|name| self.look_up(py, name)).collect::<PyResult<Vec<_>>>()?;
             let replaces: Vec<Option<RuleId>> = lookups.iter().map(|lookup| lookup.found).collect();
+            if let Some(prepare) = prepare.take() {
+                match prepare(&replaces) {
+                    Ok(work) => prepared = Some(work),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
             // Called once: after it the loop ends.
-            let put = || apply.take().expect("not called before")(&replaces);
+            let put = || apply.take().expect("not called before")(prepared.take().expect("prepared"), &replaces);
             let enter = |index: &mut Index, applied: Result<Applied, CapacityError>| {
                 let applied = applied?;
+                index.reserve(lookups.iter().filter(|lookup| lookup.found.is_none()).count());
                 for ((lookup, id), name) in lookups.iter().zip(applied.ids).zip(&mut names) {
                     // A replaced rule keeps its number and, as in a dict, the name object it was first put under.
                     if let (None, Some(name)) = (lookup.found, name.take()) {
@@ -315,6 +325,16 @@ impl Index {
 
     fn all_unchanged(&self, lookups: &[Lookup]) -> bool {
         lookups.iter().all(|lookup| self.unchanged(lookup))
+    }
+
+    /// Makes room for so many names; for many exactly, as they seldom grow by as many again.
+    fn reserve(&mut self, names: usize) {
+        if names > self.table.len() / 8 {
+            let hashes = &self.hashes;
+            self.table.reserve(names, |id| spread(hashes[*id as usize]));
+            self.hashes.reserve_exact(names);
+            self.born.reserve_exact(names);
+        }
     }
 
     fn insert(&mut self, hash: isize, id: RuleId) {

@@ -11,14 +11,23 @@ use rulebus_core::{
 const DEEPEST_PATTERN: usize = 1000;
 
 /// How a matcher reads events and patterns.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Options {
+    /// Whether a matcher observes events and places rules by what it observed.
+    pub adapt: bool,
     /// How much of an event is checked.
     pub level: Validation,
     /// Limits on events.
     pub event: EventLimits,
     /// Limits on patterns.
     pub pattern: PatternLimits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (event, pattern) = (EventLimits::default(), PatternLimits::default());
+        Self { adapt: true, level: Validation::default(), event, pattern }
+    }
 }
 
 impl Options {
@@ -39,6 +48,7 @@ impl Options {
 
     fn set(&mut self, key: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         match key {
+            "adapt" => self.adapt = value.extract()?,
             "validation" => self.level = level(value.extract()?)?,
             "max_event_bytes" => self.event.max_event_bytes = value.extract()?,
             "max_event_depth" => self.event.max_event_depth = value.extract()?,
@@ -57,6 +67,7 @@ impl Options {
     /// The options as keyword arguments.
     pub fn to_dict<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
+        dict.set_item("adapt", self.adapt)?;
         dict.set_item("validation", name(self.level))?;
         dict.set_item("max_event_bytes", self.event.max_event_bytes)?;
         dict.set_item("max_event_depth", self.event.max_event_depth)?;

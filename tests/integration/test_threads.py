@@ -140,3 +140,51 @@ def test_many_threads_change_one_matcher() -> None:
     assert len(matcher) == 4 * 500
     for at in range(4):
         assert matcher.match({"k": at}) == [(at, number) for number in range(1, 1_000, 2)]
+
+
+def test_puts_go_on_while_many_rules_are_placed() -> None:
+    matcher = rulebus.Matcher({"first": {"k": [0]}})
+    many = {("bulk", number): {"k": [number], "of": ["bulk"]} for number in range(60_000)}
+    many["first"] = {"k": [-1]}
+    failures: list[Any] = []
+    begun, done = threading.Event(), threading.Event()
+    put: list[int] = []
+
+    def update() -> None:
+        try:
+            begun.set()
+            matcher.update(many)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            done.set()
+
+    def change() -> None:
+        try:
+            begun.wait()
+            while not done.is_set():
+                number = len(put)
+                matcher.put(
+                    ("put", number), {"k": [number % KEYS], f"path-{number % 50}": [{"exists": False}]}
+                )
+                put.append(number)
+                # All of the update is there, or nothing.
+                assert len(matcher) in (1 + len(put), len(many) + len(put))
+        except BaseException as error:
+            failures.append(error)
+
+    run([threading.Thread(target=update), threading.Thread(target=change)], failures)
+    names = list(matcher)
+    assert names[0] == "first"
+    assert len(names) == len(many) + len(put)
+    # The bulk stands together, in its order, behind what was put before its turn; all answer.
+    at = names.index(("bulk", 0))
+    assert names[at : at + 60_000] == [("bulk", number) for number in range(60_000)]
+    assert [name for name in names if isinstance(name, tuple) and name[0] == "put"] == [
+        ("put", n) for n in put
+    ]
+    assert matcher.match({"k": 0}) == [("put", n) for n in put if n % KEYS == 0]
+    found = matcher.match({"k": 3, "of": "bulk"})
+    assert found.count(("bulk", 3)) == 1
+    assert len(found) == 1 + sum(n % KEYS == 3 for n in put)
+    assert matcher.match({"k": -1}) == ["first"]

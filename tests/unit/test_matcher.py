@@ -149,6 +149,7 @@ def test_stats() -> None:
     stats = matcher.stats()
     assert (stats.rules, stats.conjunctions, stats.generation) == (2, 2, 1)
     assert stats.size_bytes > 0
+    assert (stats.observed, stats.adapted) == (0, 0)
     assert rulebus.Matcher().stats().rules == 0
     with pytest.raises(dataclasses.FrozenInstanceError):
         stats.rules = 3  # type: ignore[misc]

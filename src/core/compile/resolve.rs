@@ -66,8 +66,8 @@ fn resolves(pattern: &Pattern, max_branches: usize) -> bool {
     stays_tree(&items) || expand(&items, vec![vec![]], max_branches).is_ok()
 }
 
-/// The usual pattern: no `$or`, few fields, no path twice.
-fn plain(items: &[Item]) -> bool {
+/// The usual pattern: no `$or`, few fields, no path twice. It is one conjunction of its fields.
+pub fn plain(items: &[Item]) -> bool {
     items.len() <= 16
         && items.iter().enumerate().all(|(i, item)| match item {
             Item::Field(field) => !items[..i].iter().any(|other| matches!(other, Item::Field(f) if f.path == field.path)),

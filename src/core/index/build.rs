@@ -1,19 +1,20 @@
 //! Builds a segment: places every conjunction under each condition of its best field, groups what landed together,
 //! and divides groups that are too large again by another field, until nothing divides them.
 //!
-//! INVARIANT: copies of a conjunction are bounded: its conditions on the first chosen field, and `MAX_COPIES` in all
+//! INVARIANT: copies of a conjunction are bounded: its conditions on the first chosen field, and `choose::MAX_COPIES` in all
 //! when it is divided further, so memory stays linear in the text of the rules.
 //! COST: about 1-3 microseconds a rule.
 
 use super::{
     affix::AffixIndex,
-    choose::{Census, UNSELECTIVE},
+    choose::{Census, Chooser},
     cidr::CidrIndex,
     encode::Encoded,
+    gate::{Gate, LITERALS},
     list::{ListIndex, SHORT},
     operands::{OperandKind, Operands},
     range::{RangeIndex, asked_of_numbers},
-    record::{Access, Branch, Cond, ConjId, FieldRec, Form, Op, Records, Share, Target},
+    record::{Access, Cond, ConjId, Form, Op, Records, Share, Target},
     segment::{ALIVE, Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN, Node, RuleRec, Segment, need, push_run},
     skew::Skew,
     table::{DispatchTable, NodeId},
@@ -25,10 +26,11 @@ use std::sync::{Arc, atomic::AtomicU32};
 
 /// A run up to this length is verified rather than divided.
 const RUN: usize = 8;
-/// A conjunction placed this often is not divided into more copies.
-const MAX_COPIES: u32 = 256;
 /// So many conjunctions are worth a second thread.
 const MANY: usize = 16_384;
+
+/// A segment of more rules has no gate: hardly an event would pass it by.
+const GATED: usize = 65_536;
 
 /// A conjunction in a bucket, and how many copies of it there are.
 #[derive(Clone, Copy)]
@@ -127,6 +129,7 @@ impl IndexBuilder {
         let long_lists = self.long_lists();
         let seed = self.operands.hasher().hash(OperandKind::Literal, b"dispatch");
         self.operands.freeze();
+        let gate = self.gate(rules.len());
         let died = rules.iter().map(|_| AtomicU32::new(ALIVE)).collect();
         self.runs.shrink_to_fit();
         let mut segment = Segment {
@@ -148,12 +151,28 @@ impl IndexBuilder {
             died,
             long_lists,
             sources,
+            gate,
             bytes: 0,
         };
         segment.ahead = segment.foreseeable();
         segment.bytes = segment.size_bytes();
         segment.collapse();
         segment
+    }
+
+    /// A gate before the root of a small segment. None where the root looks for numbers by their text, which have no tag, or
+    /// has rules that every event meets.
+    fn gate(&self, rules: usize) -> Option<Gate> {
+        if rules > GATED || self.operands.has_number_texts() || self.nodes[0].residual != NO_RUN {
+            return None;
+        }
+        let operands = &self.operands;
+        let tag = |operand: u32| match LITERALS.get(operand as usize) {
+            Some(tag) => *tag,
+            None => operands.hasher().tag(operands.kind(operand), operands.bytes(operand)),
+        };
+        let pairs = self.entries.iter().filter(|(node, ..)| *node == 0).map(|(_, path, operand, _)| (*path, tag(*operand)));
+        Some(Gate::new(&pairs.collect::<Vec<_>>()))
     }
 
     /// Builds a node over the members and returns its number. `used` holds the paths divided by on the way here.
@@ -185,14 +204,23 @@ impl IndexBuilder {
 
     /// Where the members go, and which go nowhere; in pieces, in the order of the members.
     fn choices(&self, members: &[Member], census: &Census, used: &[PathId], threads: usize) -> Vec<Choices> {
+        let (records, skew) = (&self.records, self.skew.as_deref());
+        let chooser = Chooser { records, operands: &self.operands, skew, census, used };
         let choose = |members: &[Member]| {
             let mut choices = Choices { placed: Vec::with_capacity(members.len()), ..Choices::default() };
-            for member in members {
-                let found = self.choose(*member, census, used, &mut choices.placed);
-                if found.0 == Access::Nothing {
-                    choices.residual.push(member.conj);
+            for Member { conj, copies } in members {
+                let Some(found) = chooser.find(*conj, *copies) else {
+                    choices.residual.push(*conj);
+                    choices.found.push((Access::Nothing, Share::default()));
+                    continue;
+                };
+                let start = choices.placed.len();
+                for field in &found.fields[..] {
+                    records.each_cond(field, |cond| choices.placed.push(Choice { conj: *conj, path: field.path(), cond, copies: 0 }));
                 }
-                choices.found.push(found);
+                let copies = copies.saturating_mul((choices.placed.len() - start) as u32);
+                choices.placed[start..].iter_mut().for_each(|choice| choice.copies = copies);
+                choices.found.push((found.access, Share::new(found.share)));
             }
             choices
         };
@@ -224,92 +252,6 @@ impl IndexBuilder {
         let share = if member.copies == 1 { share.get() } else { share.get().powf(1.0 / f64::from(member.copies)) };
         let rec = &mut self.records.conjs[member.conj as usize];
         rec.share = Share::new(rec.share.get() * share);
-    }
-
-    /// Chooses the best field of a conjunction and adds a choice for each of its conditions; nothing, if none is worth it.
-    fn choose(&self, member: Member, census: &Census, used: &[PathId], out: &mut Vec<Choice>) -> (Access, Share) {
-        let records = &self.records;
-        let rec = &records.conjs[member.conj as usize];
-        // At the root every conjunction has to go somewhere that its events reach; below, an unselective field is not worth a copy.
-        let root = used.is_empty();
-        let limit = if root { usize::MAX } else { (MAX_COPIES / member.copies).max(1) as usize };
-        let fields = records.fields_of(rec);
-        let mut best: Option<(f64, &[FieldRec])> = None;
-        let mut access = Access::Field(0);
-        for (at, field) in fields.iter().enumerate() {
-            if used.contains(&field.path()) || records.may_be_absent(field) || records.cond_count(field) > limit {
-                continue;
-            }
-            let score = census.score(field, records, &self.operands, self.skew.as_deref());
-            if best.as_ref().is_none_or(|(s, _)| score < *s) {
-                best = Some((score, &fields[at..at + 1]));
-                access = Access::Field(at as u32);
-            }
-        }
-        let mut of_groups = Vec::new();
-        if root
-            && best.as_ref().is_none_or(|(s, _)| *s > 0.5)
-            && let Some(groups) = records.groups_of(rec)
-        {
-            let mut least = best.map_or(f64::MAX, |(score, _)| score);
-            for group in groups {
-                let mut fields = Vec::new();
-                if let Some(score) = self.score_group(group, census, &mut fields)
-                    && score < least
-                {
-                    (least, of_groups) = (score, fields);
-                }
-            }
-            if !of_groups.is_empty() {
-                best = Some((least, &of_groups));
-                access = Access::Groups;
-            }
-        }
-        // Only absence can be asked for: at the root and without arrays in play that is a condition like any other.
-        if root && best.is_none() && rec.flags == rec.flags & super::record::MANY_RULES && rec.field_count == 1 {
-            best = Some((0.9, fields));
-        }
-        let nothing = (Access::Nothing, Share::default());
-        let Some((score, chosen)) = best else { return nothing };
-        if !root && score > UNSELECTIVE {
-            return nothing;
-        }
-        let start = out.len();
-        for field in chosen {
-            records.each_cond(field, |cond| out.push(Choice { conj: member.conj, path: field.path(), cond, copies: 0 }));
-        }
-        let copies = member.copies.saturating_mul((out.len() - start) as u32);
-        out[start..].iter_mut().for_each(|choice| choice.copies = copies);
-        (access, Share::new(score))
-    }
-
-    /// The best field of every alternative of an `$or` group, if each has one that a value must satisfy.
-    fn score_group(&self, group: &[Branch], census: &Census, fields: &mut Vec<FieldRec>) -> Option<f64> {
-        let mut sum = 0.0;
-        for branch in group {
-            let mut best: Option<(f64, Vec<FieldRec>)> = None;
-            for field in self.records.branch_fields(branch) {
-                if self.records.may_be_absent(field) {
-                    continue;
-                }
-                let score = census.score(field, &self.records, &self.operands, self.skew.as_deref());
-                if best.as_ref().is_none_or(|(s, _)| score < *s) {
-                    best = Some((score, vec![*field]));
-                }
-            }
-            for inner in &branch.groups {
-                let mut found = Vec::new();
-                if let Some(score) = self.score_group(inner, census, &mut found)
-                    && best.as_ref().is_none_or(|(s, _)| score < *s)
-                {
-                    best = Some((score, found));
-                }
-            }
-            let (score, mut found) = best?;
-            sum += score;
-            fields.append(&mut found);
-        }
-        Some(sum)
     }
 
     /// The operator and argument under which a condition is stored: texts that fold or reverse alike share one place.

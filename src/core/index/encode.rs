@@ -74,9 +74,18 @@ pub struct Encoder {
     shared: Map<ConjId, Vec<u32>>,
     /// By path: what has to be known about its values (`segment::need`).
     needs: Vec<u8>,
-    /// The fields of the conjunction at hand.
+    /// Lists of paths that `mark_shared` has seen, and what it said.
+    marked: Map<Box<[PathId]>, u8>,
+    /// The fields of the conjunction at hand, its paths, and the conditions of the field at hand and their operands.
     fields: Vec<FieldRec>,
+    ids: Vec<PathId>,
+    field_conds: Vec<Cond>,
+    args: Vec<u32>,
 }
+
+/// So many conjunctions are written before lists of paths are remembered, and so many lists are.
+const FEW: usize = 16;
+const MOST_MARKED: usize = 4096;
 
 /// What an encoder wrote.
 pub struct Encoded {
@@ -102,7 +111,11 @@ impl Encoder {
             conjs: Once::default(),
             shared: Map::default(),
             needs: Vec::new(),
+            marked: Map::default(),
             fields: Vec::new(),
+            ids: Vec::new(),
+            field_conds: Vec::new(),
+            args: Vec::new(),
         }
     }
 
@@ -115,20 +128,48 @@ impl Encoder {
 
     /// Writes a conjunction of rule `rule`, or finds the equal one; adds its paths to the paths.
     pub fn conjunction(&mut self, conjunction: &Conjunction, rule: u32, paths: &mut Paths) -> ConjId {
+        self.conjoined(conjunction.fields.iter(), &conjunction.ors, rule, paths)
+    }
+
+    /// The same for a conjunction of fields and `$or` groups, each path at most once.
+    pub fn conjoined<'f>(
+        &mut self,
+        given: impl Iterator<Item = &'f Field>,
+        ors: &[Vec<Conjunction>],
+        rule: u32,
+        paths: &mut Paths,
+    ) -> ConjId {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
-        fields.extend(conjunction.fields.iter().map(|f| self.field(f, paths)));
+        fields.extend(given.map(|f| self.field(f, paths)));
         fields.sort_unstable_by_key(FieldRec::path);
-        let known = if conjunction.ors.is_empty() { self.known(&fields, rule) } else { None };
+        let known = if ors.is_empty() { self.known(&fields, rule) } else { None };
         let conj = known.unwrap_or_else(|| {
-            let mut ids: Vec<PathId> = fields.iter().map(FieldRec::path).collect();
-            let groups: Vec<Vec<Branch>> = conjunction.ors.iter().map(|group| self.group(group, paths)).collect();
+            let mut ids = std::mem::take(&mut self.ids);
+            ids.clear();
+            ids.extend(fields.iter().map(FieldRec::path));
+            let groups: Vec<Vec<Branch>> = ors.iter().map(|group| self.group(group, paths)).collect();
             gather_paths(&groups, &self.records, &mut ids);
-            let flags = mark_shared(ids, paths);
+            let flags = self.mark_shared(&mut ids, paths);
+            self.ids = ids;
             self.add(&fields, groups, flags, rule)
         });
         self.fields = fields;
         conj
+    }
+
+    /// As `mark_shared`; most rules have the paths of rules before them.
+    fn mark_shared(&mut self, ids: &mut Vec<PathId>, paths: &mut Paths) -> u8 {
+        ids.sort_unstable();
+        ids.dedup();
+        if let Some(flags) = self.marked.get(&ids[..]) {
+            return *flags;
+        }
+        let flags = mark_shared(ids, paths);
+        if self.records.conjs.len() >= FEW && self.marked.len() < MOST_MARKED {
+            self.marked.insert(ids[..].into(), flags);
+        }
+        flags
     }
 
     /// The conjunction without `$or` that has these fields, if there is one: it is the rule's from now on.
@@ -253,10 +294,14 @@ impl Encoder {
             self.need(path, need_of(cond, &self.operands, &self.records));
             return FieldRec::new(path, Form::One(cond));
         }
-        let mut conds: Vec<Cond> = field.matchers.iter().map(|m| self.cond(m)).collect();
+        let mut conds = std::mem::take(&mut self.field_conds);
+        conds.clear();
+        conds.extend(field.matchers.iter().map(|m| self.cond(m)));
         let needs = conds.iter().fold(0, |bits, cond| bits | need_of(*cond, &self.operands, &self.records));
         self.need(path, needs);
-        FieldRec::new(path, self.form(&mut conds))
+        let form = self.form(&mut conds);
+        self.field_conds = conds;
+        FieldRec::new(path, form)
     }
 
     /// How these conditions are stored; sorts them.
@@ -266,7 +311,12 @@ impl Encoder {
         if conds.len() == 1 {
             Form::One(conds[0])
         } else if conds.iter().all(|c| c.op == Op::Exact) {
-            Form::AnyExact(self.list(&conds.iter().map(|c| c.arg).collect::<Vec<_>>()))
+            let mut args = std::mem::take(&mut self.args);
+            args.clear();
+            args.extend(conds.iter().map(|c| c.arg));
+            let at = self.list(&args);
+            self.args = args;
+            Form::AnyExact(at)
         } else {
             Form::Any(self.conds(conds))
         }
@@ -390,14 +440,12 @@ pub(super) fn need_of(cond: Cond, operands: &Operands, records: &Records) -> u8 
 
 /// Marks every node of the trie at or below which a conjunction with these paths has two of them or more: there the
 /// walk has to remember array elements. Returns `SHARES_ARRAYS` if there is such a node.
-fn mark_shared(mut ids: Vec<PathId>, paths: &mut Paths) -> u8 {
-    ids.sort_unstable();
-    ids.dedup();
+fn mark_shared(ids: &[PathId], paths: &mut Paths) -> u8 {
     if ids.len() < 2 {
         return 0;
     }
     let mut above: Vec<PathId> = Vec::with_capacity(ids.len() * 3);
-    for mut id in ids {
+    for mut id in ids.iter().copied() {
         while id != ROOT {
             above.push(id);
             id = paths.trie.parent(id);

@@ -4,6 +4,7 @@
 use super::{
     affix::AffixIndex,
     cidr::CidrIndex,
+    gate::Gate,
     list::ListIndex,
     operands::Operands,
     range::RangeIndex,
@@ -130,6 +131,8 @@ pub struct Segment {
     pub long_lists: Map<(Op, u32), ListIndex>,
     /// Patterns of the few rules that were expanded into several conjunctions.
     pub sources: Map<u32, Pattern>,
+    /// What the root looks for by equality, if the segment is small and its root looks at values alone.
+    pub gate: Option<Gate>,
     /// Memory in bytes.
     pub bytes: usize,
 }
@@ -276,6 +279,7 @@ impl Segment {
             + self.runs.capacity() * 4
             + self.needs.capacity()
             + self.asked.iter().map(|(_, asked)| size_of::<(PathId, Asked)>() + asked.size_bytes()).sum::<usize>()
+            + self.gate.as_ref().map_or(0, Gate::size_bytes)
             + self.rules.capacity() * size_of::<RuleRec>()
             + self.died.capacity() * 4
     }

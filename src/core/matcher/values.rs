@@ -6,6 +6,7 @@
 
 use crate::{
     index::{
+        gate::{Gate, LITERALS},
         operands::{FALSE, NONE, NULL, OperandHasher, OperandId, OperandKind, TRUE},
         segment::{Segment, need},
     },
@@ -378,6 +379,24 @@ impl Values {
             }
             keys.sort_unstable();
             keys
+        })
+    }
+
+    /// Whether a value may be one that a gate is for.
+    pub fn enter(&self, gate: &Gate) -> bool {
+        let other = |value: &Value| {
+            value.address != NONE && gate.admits(value.path, self.addresses[value.address as usize].tag)
+                || value.fold != NONE && gate.admits(value.path, self.folds[value.fold as usize].tag)
+        };
+        self.values.iter().any(|value| {
+            let tag = match value.kind {
+                Kind::String | Kind::Number => value.tag,
+                Kind::True => LITERALS[TRUE as usize],
+                Kind::False => LITERALS[FALSE as usize],
+                Kind::Null => LITERALS[NULL as usize],
+            };
+            // `NONE` is all ones: one look tells that a value has neither address nor folded text, as most.
+            gate.admits(value.path, tag) || value.address & value.fold != NONE && other(value)
         })
     }
 

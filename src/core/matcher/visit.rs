@@ -8,6 +8,7 @@ use super::{
 use crate::{
     error::EventErrorCode,
     index::{
+        gate::Gate,
         operands::{NONE, OperandId},
         record::{Goes, Target},
         segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
@@ -69,8 +70,19 @@ pub struct Hits<'a> {
     pub first_only: bool,
     /// Steps that array checks may still take.
     pub steps: usize,
-    /// By conjunction, how often it was a candidate; for reports only.
-    pub candidates: Option<&'a mut [u32]>,
+    /// Counts candidates, for reports only.
+    pub tally: Option<&'a mut Tally>,
+}
+
+/// How many conjunctions were candidates.
+#[derive(Default)]
+pub struct Tally {
+    /// All together.
+    pub all: u64,
+    /// By segment and conjunction; may be empty.
+    pub by_segment: Vec<Vec<u32>>,
+    /// The segment under visit.
+    pub segment: usize,
 }
 
 impl Hits<'_> {
@@ -82,8 +94,11 @@ impl Hits<'_> {
     #[cold]
     #[inline(never)]
     fn count(&mut self, conj: u32) {
-        if let Some(candidates) = &mut self.candidates {
-            candidates[conj as usize] += 1;
+        if let Some(tally) = &mut self.tally {
+            tally.all += 1;
+            if let Some(counts) = tally.by_segment.get_mut(tally.segment) {
+                counts[conj as usize] += 1;
+            }
         }
     }
 }
@@ -154,6 +169,34 @@ impl Event<'_> {
             roots.leads.extend_from_slice(&scratch.leads);
             roots.families += 1;
         }
+    }
+
+    /// Whether the event has no candidate in the segment. Relies on no lookup of its values there; when it says no, a visit
+    /// has to find out.
+    pub fn passes_by(&self, gate: &Gate, scratch: &mut VisitScratch) -> bool {
+        if self.values.enter(gate) {
+            return false;
+        }
+        scratch.leads.clear();
+        let (segment, root) = (self.segment, &self.segment.nodes[0]);
+        segment.families[root.families.0 as usize..root.families.1 as usize].iter().all(|&(path, family)| {
+            if !self.may_lead(path, &family) {
+                return true;
+            }
+            let mut at = self.values.first(path);
+            match family {
+                Family::Present(_) => at == NONE,
+                Family::Absent(_) => at != NONE,
+                _ if self.values.is_long(path) => false,
+                _ => {
+                    while at != NONE {
+                        self.gather(family, at, scratch);
+                        at = self.values.values[at as usize].next;
+                    }
+                    scratch.leads.is_empty()
+                }
+            }
+        })
     }
 
     fn visit_node(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
@@ -350,7 +393,7 @@ impl Event<'_> {
     /// Verifies a conjunction, and hands its rules out if it holds.
     #[inline]
     fn judge(&self, conj: u32, known: Known, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        if hits.candidates.is_some() {
+        if hits.tally.is_some() {
             hits.count(conj);
         }
         if self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps)? {

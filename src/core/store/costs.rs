@@ -5,7 +5,14 @@ use super::{
     snapshot::{Scratch, Snapshot},
 };
 use crate::{
-    index::{operands::OperandKind, record::Access, segment::Segment, skew::Skew},
+    index::{
+        operands::OperandKind,
+        record::Access,
+        segment::Segment,
+        skew::{Sample, Skew},
+    },
+    matcher::visit::Tally,
+    path::PathId,
     pattern::{
         print,
         tree::{Item, Pattern},
@@ -15,7 +22,7 @@ use crate::{
         ip::Ip,
         number::{self, Scanned},
     },
-    walk::{Kind, Validation, lines::lines},
+    walk::{Kind, Leaves, Validation, lines::lines},
 };
 
 /// What a rule costs.
@@ -39,12 +46,13 @@ impl Snapshot {
     /// COST: some microseconds a rule, and for an event of the sample what a match costs.
     pub fn costs(&self, sample: Option<(&[u8], Validation)>) -> (Vec<Cost>, usize) {
         let mut scratch = Scratch::default();
-        let mut candidates: Vec<Vec<u32>> = self.segments().iter().map(|s| vec![0; s.records.conjs.len()]).collect();
+        let by_segment = self.segments().iter().map(|s| vec![0; s.records.conjs.len()]).collect();
+        let mut tally = Tally { by_segment, ..Tally::default() };
         let mut matches: Vec<u64> = vec![];
         let mut events = 0;
         for (_, line) in sample.iter().flat_map(|(buffer, _)| lines(buffer)) {
             let level = sample.map_or(Validation::Checked, |(_, level)| level);
-            if self.match_and_count(line, level, &mut candidates, &mut scratch).is_ok() {
+            if self.match_and_count(line, level, &mut tally, &mut scratch).is_ok() {
                 events += 1;
                 for &rule in &scratch.matches {
                     if matches.len() <= rule as usize {
@@ -55,7 +63,7 @@ impl Snapshot {
             }
         }
         let mut all: Vec<(u64, Cost)> = vec![];
-        for (segment, candidates) in self.segments().iter().zip(&candidates) {
+        for (segment, candidates) in self.segments().iter().zip(&tally.by_segment) {
             for (rule, rec) in segment.rules.iter().enumerate().filter(|(rule, _)| segment.alive(*rule as u32, self.version())) {
                 let conjs = segment.conjunctions_of(rule as u32);
                 let id = rec.key as RuleId;
@@ -88,40 +96,64 @@ impl Snapshot {
     }
 
     /// Counts what the events of JSON lines hold on the paths of the rules.
-    pub(super) fn observe(&self, buffer: &[u8], level: Validation) -> Skew {
-        let (mut skew, mut scratch, mut seen, mut folded) = (Skew::default(), Scratch::default(), Vec::new(), Vec::new());
+    pub(super) fn count(&self, buffer: &[u8], level: Validation) -> Skew {
+        let (mut skew, mut scratch, mut seen) = (Skew::default(), Scratch::default(), Vec::new());
         for (_, line) in lines(buffer) {
             if self.walk(line, level, &mut scratch).is_err() {
                 continue;
             }
-            for leaf in &scratch.leaves.leaves {
-                let text: &[u8] = if leaf.copied { &scratch.leaves.unescaped } else { line };
-                let bytes = &text[leaf.start as usize..(leaf.start + leaf.len) as usize];
-                let mut see = |kind, bytes: &[u8]| seen.push((leaf.path, Some(self.hasher().hash(kind, bytes))));
-                match leaf.kind {
-                    Kind::String => {
-                        see(OperandKind::String, bytes);
-                        if let Some(ip) = Ip::parse(bytes) {
-                            see(OperandKind::Ip, &ip.bytes());
-                        }
-                        folded.clear();
-                        fold::fold_into(bytes, &mut folded);
-                        see(OperandKind::Folded, &folded);
-                    }
-                    Kind::Number => {
-                        if let Scanned::Comparable(key) | Scanned::Near(key) = number::scan(bytes) {
-                            see(OperandKind::Number, &key.to_be_bytes());
-                        }
-                    }
-                    Kind::True => see(OperandKind::Literal, b"t"),
-                    Kind::False => see(OperandKind::Literal, b"f"),
-                    Kind::Null => see(OperandKind::Literal, b"n"),
-                }
-                seen.push((leaf.path, None));
-            }
+            self.see(line, &scratch.leaves, &mut seen);
             skew.add(&mut seen);
+            keep(&mut skew, line, &scratch.leaves);
         }
-        skew.end();
+        skew.end(self.trie().len());
         skew
+    }
+
+    /// Adds the paths of an event's leaves, and the hashes of its values as operands.
+    pub(super) fn see(&self, text: &[u8], leaves: &Leaves, seen: &mut Vec<(PathId, Option<u64>)>) {
+        let mut folded = Vec::new();
+        for leaf in &leaves.leaves {
+            let text: &[u8] = if leaf.copied { &leaves.unescaped } else { text };
+            let bytes = &text[leaf.start as usize..(leaf.start + leaf.len) as usize];
+            let mut see = |kind, bytes: &[u8]| seen.push((leaf.path, Some(self.hasher().hash(kind, bytes))));
+            match leaf.kind {
+                Kind::String => {
+                    see(OperandKind::String, bytes);
+                    if let Some(ip) = Ip::parse(bytes) {
+                        see(OperandKind::Ip, &ip.bytes());
+                    }
+                    folded.clear();
+                    fold::fold_into(bytes, &mut folded);
+                    see(OperandKind::Folded, &folded);
+                }
+                Kind::Number => {
+                    if let Scanned::Comparable(key) | Scanned::Near(key) = number::scan(bytes) {
+                        see(OperandKind::Number, &key.to_be_bytes());
+                    }
+                }
+                Kind::True => see(OperandKind::Literal, b"t"),
+                Kind::False => see(OperandKind::Literal, b"f"),
+                Kind::Null => see(OperandKind::Literal, b"n"),
+            }
+            seen.push((leaf.path, None));
+        }
+    }
+}
+
+/// Offers the values of an event to be kept.
+pub(super) fn keep(skew: &mut Skew, text: &[u8], leaves: &Leaves) {
+    for leaf in &leaves.leaves {
+        let text: &[u8] = if leaf.copied { &leaves.unescaped } else { text };
+        let bytes = &text[leaf.start as usize..(leaf.start + leaf.len) as usize];
+        let value = match leaf.kind {
+            Kind::String => Sample::Text(bytes),
+            Kind::Number => match number::scan(bytes) {
+                Scanned::Comparable(key) | Scanned::Near(key) => Sample::Number(key),
+                Scanned::Not => Sample::Other,
+            },
+            _ => Sample::Other,
+        };
+        skew.keep(leaf.path, value);
     }
 }

@@ -4,7 +4,7 @@
 use super::{CapacityError, writer::Task};
 use crate::map::Map;
 use crate::{
-    compile::resolve,
+    compile::resolve::{plain, resolve},
     index::{
         build::IndexBuilder,
         encode::{Encoder, Paths},
@@ -71,6 +71,11 @@ impl Draft {
     /// Adds a rule; there must be room for its paths.
     pub(super) fn push(&mut self, pattern: Pattern) {
         let rule = self.rules.len() as u32;
+        if plain(&pattern.items) {
+            let fields = pattern.items.iter().filter_map(|item| if let Item::Field(field) = item { Some(field) } else { None });
+            self.rules.push(self.encoder.conjoined(fields, &[], rule, &mut self.paths));
+            return;
+        }
         let expands = pattern.items.iter().any(|item| matches!(item, Item::Or(_)));
         let source = expands.then(|| pattern.clone());
         // The limit was checked when the pattern was accepted; an accepted pattern resolves.
@@ -146,14 +151,46 @@ impl Draft {
 
     /// Puts the rules into the order of their keys.
     fn sort(&mut self, keys: &mut [u64]) {
-        let mut order: Vec<u32> = (0..keys.len() as u32).collect();
-        order.sort_unstable_by_key(|rule| keys[*rule as usize]);
+        let order = order_of(keys);
         let mut numbers = vec![0; order.len()];
         order.iter().enumerate().for_each(|(new, old)| numbers[*old as usize] = new as u32);
         self.encoder.renumber(&numbers);
         self.rules = order.iter().map(|old| self.rules[*old as usize]).collect();
         self.sources = std::mem::take(&mut self.sources).into_iter().map(|(old, source)| (numbers[old as usize], source)).collect();
         keys.sort_unstable();
+    }
+}
+
+/// The places of keys in their order.
+pub(super) fn order_of(keys: &[u64]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..keys.len() as u32).collect();
+    order.sort_unstable_by_key(|rule| keys[*rule as usize]);
+    order
+}
+
+/// Rules that are placed, but not put yet.
+pub struct Placed {
+    pub(super) segment: Segment,
+    /// By rule of the segment, the rule of the draft that it was, unless they are the same.
+    pub(super) order: Option<Vec<u32>>,
+}
+
+impl Placed {
+    /// Gives the rules of the draft these keys. COST: small, unless the keys are in another order than those before.
+    pub(super) fn finish(self, keys: Vec<u64>, hasher: &OperandHasher, trie: &Arc<PathTrie>) -> Segment {
+        let Self { mut segment, order } = self;
+        let keys = match order {
+            Some(order) => order.iter().map(|rule| keys[*rule as usize]).collect(),
+            None => keys,
+        };
+        if keys.is_sorted() {
+            segment.rules.iter_mut().zip(keys).for_each(|(rec, key)| rec.key = key);
+            return segment;
+        }
+        let mut draft = Draft::new(hasher.clone(), trie.clone());
+        let mut import = Import::new(&segment.records, &segment.operands, None);
+        (0..keys.len() as u32).for_each(|rule| draft.copy(&segment, rule, &mut import));
+        draft.finish(keys, None, 1)
     }
 }
 

@@ -6,11 +6,11 @@
 
 use super::{
     RuleId,
-    snapshot::{Scratch, Snapshot, numbers_of},
+    snapshot::{Scratch, Snapshot, gate_of, numbers_of},
 };
 use crate::{
     error::EventError,
-    index::segment::Segment,
+    index::{gate::Gate, segment::Segment},
     matcher::{
         values::Values,
         verify::Event,
@@ -43,6 +43,25 @@ pub(super) struct Lane {
 impl Lane {
     fn event<'a>(&'a self, segment: &'a Segment, text: &'a [u8]) -> Event<'a> {
         Event { segment, values: &self.values, text, unescaped: &self.leaves.unescaped, trails: &self.leaves.trails }
+    }
+
+    fn find_roots(&mut self, segment: &Segment, text: &[u8], families: bool, scratch: &mut VisitScratch) {
+        let mut roots = std::mem::take(&mut self.roots);
+        self.event(segment, text).find_roots(families, &mut roots, scratch);
+        self.roots = roots;
+    }
+
+    /// Finds what matches from the roots on.
+    fn visit(&mut self, segment: &Segment, text: &[u8], (version, first_only): (u32, bool), scratch: &mut VisitScratch) {
+        if self.fault.is_some() || first_only && !self.keys.is_empty() {
+            return;
+        }
+        let mut keys = std::mem::take(&mut self.keys);
+        let mut hits = Hits { keys: &mut keys, version, first_only, steps: self.steps, tally: None };
+        let seen = self.event(segment, text).visit(&self.roots, scratch, &mut hits);
+        self.steps = hits.steps;
+        self.keys = keys;
+        self.fault = seen.err().map(|code| EventError { code, offset: 0 });
     }
 }
 
@@ -85,6 +104,8 @@ impl Snapshot {
                 match events.next() {
                     // Lanes keep no memory that only few events need.
                     Some(event) if event.len() > LONG_EVENT => long = Some(event),
+                    // So is one that is to be observed.
+                    Some(event) if self.observer.as_ref().is_some_and(|observer| scratch.turns.is_due(observer)) => long = Some(event),
                     Some(event) => {
                         self.begin(event, level, &mut lanes[count], scratch);
                         texts[count] = event;
@@ -93,8 +114,12 @@ impl Snapshot {
                     None => break,
                 }
             }
-            for segment in &self.segments {
-                visit(segment, &texts[..count], (self.version, first_only), &mut lanes[..count], &mut scratch.visit);
+            for (at, segment) in self.segments.iter().enumerate() {
+                let (reader, lanes) = ((self.version, first_only), &mut lanes[..count]);
+                match gate_of(at, segment) {
+                    Some(gate) => visit_few(segment, gate, &texts[..count], reader, lanes, &mut scratch.visit),
+                    None => visit(segment, &texts[..count], reader, lanes, &mut scratch.visit),
+                }
             }
             for (lane, text) in lanes.iter_mut().zip(&texts[..count]) {
                 scratch.matches.clear();
@@ -147,9 +172,7 @@ fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool),
         }
     }
     for (lane, text) in lanes.iter_mut().zip(texts) {
-        let mut roots = std::mem::take(&mut lane.roots);
-        lane.event(segment, text).find_roots(large, &mut roots, scratch);
-        lane.roots = roots;
+        lane.find_roots(segment, text, large, scratch);
         if large {
             lane.roots.leads.iter().take(FORESEEN).for_each(|lead| segment.expect_target(lead.target));
         }
@@ -161,14 +184,18 @@ fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool),
         targets().for_each(|target| segment.expect_named(target));
     }
     for (lane, text) in lanes.iter_mut().zip(texts) {
-        if lane.fault.is_some() || first_only && !lane.keys.is_empty() {
+        lane.visit(segment, text, (version, first_only), scratch);
+    }
+}
+
+/// The same in a segment that most events pass by.
+fn visit_few(segment: &Segment, gate: &Gate, texts: &[&[u8]], reader: (u32, bool), lanes: &mut [Lane], scratch: &mut VisitScratch) {
+    for (lane, text) in lanes.iter_mut().zip(texts) {
+        if lane.event(segment, text).passes_by(gate, scratch) {
             continue;
         }
-        let mut keys = std::mem::take(&mut lane.keys);
-        let mut hits = Hits { keys: &mut keys, version, first_only, steps: lane.steps, candidates: None };
-        let seen = lane.event(segment, text).visit(&lane.roots, scratch, &mut hits);
-        lane.steps = hits.steps;
-        lane.keys = keys;
-        lane.fault = seen.err().map(|code| EventError { code, offset: 0 });
+        lane.values.look_up(segment, text, &lane.leaves.unescaped);
+        lane.find_roots(segment, text, false, scratch);
+        lane.visit(segment, text, reader, scratch);
     }
 }

@@ -5,6 +5,7 @@
 //! `ruleset` runs them). A rule that is removed or replaced only gets the version at which it died; readers of older
 //! snapshots still see it.
 
+mod adapt;
 mod costs;
 mod draft;
 mod group;
@@ -16,7 +17,7 @@ mod snapshot;
 mod writer;
 
 pub use costs::Cost;
-pub use draft::Draft;
+pub use draft::{Draft, Placed};
 pub use lines::{Counts, LineError, Lines, MATCH, NO_EVENT, NO_MATCH};
 pub use process::{Owned, PerProcess};
 pub use read::Refused;

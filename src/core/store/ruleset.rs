@@ -7,7 +7,8 @@
 
 use super::{
     RuleId,
-    draft::{Draft, merge},
+    adapt::Observer,
+    draft::{Draft, Placed, merge, order_of},
     process::{Owned, PerProcess},
     read::{self, Refused},
     snapshot::Snapshot,
@@ -29,7 +30,10 @@ use crate::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::{
     fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -107,12 +111,16 @@ pub struct RuleSet {
     shared: Arc<Shared>,
 }
 
-struct Shared {
+/// What the set's threads share.
+pub(super) struct Shared {
     current: ArcSwap<Snapshot>,
     desk: PerProcess<Desk>,
     hasher: OperandHasher,
-    /// What is known of events, if a sample was counted.
+    /// What is known of events, if a sample was counted or enough were observed.
     skew: ArcSwapOption<Skew>,
+    /// Whether it comes from a sample that somebody chose.
+    tuned: AtomicBool,
+    observer: Option<Arc<Observer>>,
 }
 
 impl Desk {
@@ -123,11 +131,26 @@ impl Desk {
 }
 
 impl RuleSet {
-    /// An empty set.
+    /// An empty set, whose rules are placed by what rules alone tell, and by `tune`.
     pub fn new(limits: EventLimits) -> Self {
-        let hasher = OperandHasher::default();
-        let current = ArcSwap::from_pointee(Snapshot::empty(hasher.clone(), limits));
-        Self { shared: Arc::new(Shared { current, desk: PerProcess::new(Desk::default()), hasher, skew: ArcSwapOption::empty() }) }
+        Self::with(limits, None)
+    }
+
+    /// An empty set that observes one event in some thousands while it matches: merges place rules by what was observed,
+    /// and when events meet many rules in vain, the index is built anew in the background.
+    pub fn adapting(limits: EventLimits) -> Self {
+        Self::with(limits, Some(Observer::new))
+    }
+
+    fn with(limits: EventLimits, observer: Option<fn(Weak<Shared>) -> Observer>) -> Self {
+        let shared = Arc::new_cyclic(|set: &Weak<Shared>| {
+            let observer = observer.map(|new| Arc::new(new(set.clone())));
+            let hasher = OperandHasher::default();
+            let current = ArcSwap::from_pointee(Snapshot::empty(hasher.clone(), limits, observer.clone()));
+            let (desk, skew) = (PerProcess::new(Desk::default()), ArcSwapOption::empty());
+            Shared { current, desk, hasher, skew, tuned: AtomicBool::new(false), observer }
+        });
+        Self { shared }
     }
 
     /// The current snapshot, to keep.
@@ -175,7 +198,9 @@ impl RuleSet {
             }
         }
         let kept: Vec<Option<RuleId>> = (0..replaces.len()).filter(|at| counts(*at)).map(|at| replaces[at]).collect();
-        let mut applied = shared.enter_change(&desk, &mut writer, change.remove, &kept, draft);
+        let trie = draft.trie().clone();
+        let place = |keys| shared.place(draft, keys);
+        let mut applied = shared.enter_change(&desk, &mut writer, change.remove, &kept, &trie, place);
         // Back to one number for each put.
         let mut new = applied.ids.into_iter();
         let ids = replaces.iter().enumerate().map(|(at, id)| if counts(at) { new.next() } else { *id });
@@ -200,40 +225,57 @@ impl RuleSet {
         let desk = shared.desk();
         let mut writer = desk.lock();
         draft.join(shared.current.load().trie())?;
-        Ok(shared.enter_change(&desk, &mut writer, vec![], replaces, draft))
+        let trie = draft.trie().clone();
+        Ok(shared.enter_change(&desk, &mut writer, vec![], replaces, &trie, |keys| shared.place(draft, keys)))
+    }
+
+    /// Places rules that were read for this set, which is most of the work of putting them, for `put_placed`. Other changes
+    /// go on meanwhile: only their paths are entered here, which no answer shows. `replaces` is as it looks now.
+    pub fn place(&self, mut draft: Draft, replaces: &[Option<RuleId>]) -> Result<Placed, CapacityError> {
+        let shared = &self.shared;
+        let keys = {
+            let desk = shared.desk();
+            let mut writer = desk.lock();
+            let before = shared.current.load().trie().clone();
+            draft.join(&before)?;
+            // From now on nobody gives the numbers of these paths to others.
+            if !Arc::ptr_eq(&before, draft.trie()) {
+                shared.publish(&mut writer, draft.trie());
+            }
+            // New rules come behind all others; what counts is the order.
+            let new = (u64::from(u32::MAX) << 32..).take(replaces.len());
+            replaces.iter().zip(new).map(|(id, new)| id.and_then(|id| writer.key(id)).unwrap_or(new)).collect::<Vec<u64>>()
+        };
+        let order = (!keys.is_sorted()).then(|| order_of(&keys));
+        Ok(Placed { segment: shared.place(draft, keys), order })
+    }
+
+    /// Puts rules that were placed for this set as one change; `replaces` is as in `put_draft`. Fast, unless a rule that was
+    /// to be replaced when they were placed is gone: then they are placed again.
+    pub fn put_placed(&self, placed: Placed, replaces: &[Option<RuleId>]) -> Applied {
+        let shared = &self.shared;
+        let desk = shared.desk();
+        let mut writer = desk.lock();
+        let trie = shared.current.load().trie().clone();
+        shared.enter_change(&desk, &mut writer, vec![], replaces, &trie, |keys| placed.finish(keys, &shared.hasher, &trie))
     }
 
     /// Merges everything into one segment, in the calling thread. Changes and readers go on meanwhile.
     pub fn compact(&self) {
-        self.rebuild(false);
+        rebuild(&Arc::downgrade(&self.shared), None);
     }
 
     /// Counts what the events of JSON lines hold, and builds the index anew for events like those, in the calling thread:
     /// rules are placed under the conditions that fewest of the events meet. Segments built later know it, too. Lines that
     /// are no events do not count. Returns the number of events; without any, nothing changes.
     pub fn tune(&self, lines: &[u8], level: Validation) -> usize {
-        let skew = self.load().observe(lines, level);
+        let skew = self.load().count(lines, level);
         let events = skew.events() as usize;
         if events > 0 {
-            self.shared.skew.store(Some(Arc::new(skew)));
-            self.rebuild(true);
+            self.shared.tuned.store(true, Ordering::Release);
+            rebuild(&Arc::downgrade(&self.shared), Some(skew));
         }
         events
-    }
-
-    fn rebuild(&self, always: bool) {
-        let shared = &self.shared;
-        let desk = shared.desk();
-        let task = {
-            let mut writer = desk.lock();
-            writer.give_up(None);
-            if writer.segments.is_empty() || writer.is_compact() && !always {
-                return;
-            }
-            let all = 0..writer.segments.len();
-            writer.begin(all)
-        };
-        work(&Arc::downgrade(shared), &desk, task, &shared.hasher);
     }
 
     /// Waits until no merge is under way.
@@ -258,16 +300,39 @@ impl Shared {
         self.desk.get(|| Desk { writer: Mutex::new(Writer::of(&self.current.load())), merged: Condvar::new() })
     }
 
-    /// A change whose rules are written down, with the trie of this set: the rest cannot fail.
+    /// The current snapshot, to keep.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// What is known of events by now; changes know it from now on. COST: a copy of the counts.
+    fn newest_skew(&self) -> Option<Arc<Skew>> {
+        if let Some(observer) = &self.observer
+            && !self.tuned.load(Ordering::Acquire)
+            && let Some(skew) = observer.known()
+        {
+            self.skew.store(Some(skew));
+        }
+        self.skew.load_full()
+    }
+
+    /// Places rules with the paths of this set under these keys.
+    fn place(&self, draft: Draft, keys: Vec<u64>) -> Segment {
+        let threads = if keys.len() < MANY { 1 } else { processors(0) };
+        draft.finish(keys, self.skew.load_full(), threads)
+    }
+
+    /// A change whose rules are written down, with the trie of this set: the rest cannot fail. `place` makes a segment of
+    /// them when their keys are known.
     fn enter_change(
         self: &Arc<Self>,
         desk: &Arc<Owned<Desk>>,
         writer: &mut Writer,
         remove: Vec<RuleId>,
         replaces: &[Option<RuleId>],
-        draft: Draft,
+        trie: &Arc<PathTrie>,
+        place: impl FnOnce(Vec<u64>) -> Segment,
     ) -> Applied {
-        let trie = draft.trie().clone();
         if writer.version >= LAST_NUMBER || writer.next_order as usize + replaces.len() >= LAST_NUMBER as usize {
             writer.give_up(None);
             let task = writer.begin(0..writer.segments.len());
@@ -280,16 +345,16 @@ impl Shared {
         let mut died: Vec<u64> = remove.into_iter().filter_map(|id| writer.retire(id)).collect();
         let replaced = |writer: &Writer, id: Option<RuleId>| id.and_then(|id| writer.key(id));
         died.extend(replaces.iter().filter_map(|id| replaced(writer, *id)));
+        writer.reserve(replaces.iter().filter(|id| id.is_none()).count());
         let keys: Vec<u64> = replaces.iter().map(|id| replaced(writer, *id).unwrap_or_else(|| writer.number())).collect();
         let ids = keys.iter().map(|key| *key as RuleId).collect();
         died.into_iter().for_each(|key| writer.bury(key, version));
         writer.version = version;
         if !keys.is_empty() {
-            let threads = if keys.len() < MANY { 1 } else { processors(0) };
-            writer.add(draft.finish(keys, self.skew.load_full(), threads));
+            writer.add(place(keys));
         }
-        let task = self.tidy(writer, &trie);
-        self.publish(writer, &trie);
+        let task = self.tidy(writer, trie);
+        self.publish(writer, trie);
         let applied = Applied { ids, released: writer.release(), generation: writer.generation };
         if let Some(task) = task {
             Self::start(self, desk, task, writer);
@@ -362,13 +427,36 @@ impl Shared {
     }
 }
 
+/// Merges everything into one segment, in the calling thread, which holds the set only for moments; with news of events it
+/// does so always, else only if there is something to merge. `None` if the set is gone.
+pub(super) fn rebuild(set: &Weak<Shared>, news: Option<Skew>) -> Option<()> {
+    let shared = set.upgrade()?;
+    let always = news.is_some();
+    if let Some(skew) = news {
+        shared.skew.store(Some(Arc::new(skew)));
+    }
+    let (desk, hasher) = (shared.desk(), shared.hasher.clone());
+    let task = {
+        let mut writer = desk.lock();
+        writer.give_up(None);
+        if writer.segments.is_empty() || writer.is_compact() && !always {
+            return Some(());
+        }
+        let all = 0..writer.segments.len();
+        writer.begin(all)
+    };
+    drop(shared);
+    work(set, &desk, task, &hasher);
+    Some(())
+}
+
 /// What a background thread does: one task, and what is due after it.
 fn work(shared: &Weak<Shared>, desk: &Desk, first: Task, hasher: &OperandHasher) {
     let mut next = Some(first);
     while let Some(task) = next {
         // Should this thread panic, nobody may wait for it.
         let claim = Claim { desk, number: task.number };
-        let known = shared.upgrade().map(|shared| (shared.current.load().trie().clone(), shared.skew.load_full()));
+        let known = shared.upgrade().map(|shared| (shared.current.load().trie().clone(), shared.newest_skew()));
         let Some((trie, skew)) = known else { return };
         let merged = merge(&task, hasher, &trie, skew);
         let Some(shared) = shared.upgrade() else { return };

@@ -1,14 +1,19 @@
 //! The reading side: one immutable state of a rule set, and everything that can be asked of it.
 
-use super::{RuleId, group::Lane};
+use super::{
+    RuleId,
+    adapt::{Observer, Turns, adapt},
+    costs::keep,
+    group::Lane,
+};
 use crate::{
     error::EventError,
-    index::{operands::OperandHasher, range::sieves, segment::Segment},
+    index::{gate::Gate, operands::OperandHasher, range::sieves, segment::Segment, skew::Skew},
     limits::EventLimits,
     matcher::{
         values::Values,
         verify::Event,
-        visit::{Hits, Roots, VisitScratch},
+        visit::{Hits, Roots, Tally, VisitScratch},
     },
     path::PathTrie,
     pattern::tree::Pattern,
@@ -30,7 +35,12 @@ pub struct Snapshot {
     living: usize,
     pub(super) hasher: OperandHasher,
     pub(super) limits: EventLimits,
+    /// Who observes events, if the set adapts to them.
+    pub(super) observer: Option<Arc<Observer>>,
 }
+
+/// An event with more values is not looked at when it is observed.
+const MOST_OBSERVED: usize = 4096;
 
 /// Per-thread working memory; reused from event to event, also between rule sets.
 #[derive(Default)]
@@ -44,6 +54,7 @@ pub struct Scratch {
     pub(super) visit: VisitScratch,
     roots: Roots,
     keys: Vec<u64>,
+    pub(super) turns: Turns,
     /// Of a group of events, see `group`.
     pub(super) lanes: Vec<Lane>,
 }
@@ -74,13 +85,17 @@ pub struct Stats {
     pub generation: u64,
     /// Number of segments.
     pub segments: usize,
+    /// Events observed while they were matched, by a set that adapts to them.
+    pub observed: u64,
+    /// How often the index was built anew for events like those observed.
+    pub adapted: u64,
 }
 
 impl Snapshot {
-    pub(super) fn empty(hasher: OperandHasher, limits: EventLimits) -> Self {
+    pub(super) fn empty(hasher: OperandHasher, limits: EventLimits, observer: Option<Arc<Observer>>) -> Self {
         let trie = Arc::new(PathTrie::new());
         let (needs, sieves) = (vec![0; trie.len()].into(), Arc::default());
-        Self { segments: vec![], needs, sieves, trie, version: 0, generation: 0, living: 0, hasher, limits }
+        Self { segments: vec![], needs, sieves, trie, version: 0, generation: 0, living: 0, hasher, limits, observer }
     }
 
     /// The state after this one.
@@ -101,8 +116,8 @@ impl Snapshot {
             Some(newest) if !newest.asked.is_empty() => Arc::new(sieves(segments.iter().map(|s| &**s))),
             _ => self.sieves.clone(),
         };
-        let (trie, hasher) = (trie.clone(), self.hasher.clone());
-        Self { segments, trie, needs, sieves, version, generation, living, hasher, limits: self.limits }
+        let (trie, hasher, observer) = (trie.clone(), self.hasher.clone(), self.observer.clone());
+        Self { segments, trie, needs, sieves, version, generation, living, hasher, limits: self.limits, observer }
     }
 
     /// The segments, the oldest first.
@@ -150,16 +165,16 @@ impl Snapshot {
         Ok(!scratch.matches.is_empty())
     }
 
-    /// Same as `match_text`; counts by segment and conjunction how often each was a candidate.
+    /// Same as `match_text`; counts candidates.
     pub(super) fn match_and_count(
         &self,
         event: &[u8],
         level: Validation,
-        candidates: &mut [Vec<u32>],
+        tally: &mut Tally,
         scratch: &mut Scratch,
     ) -> Result<(), EventError> {
         walk::walk(event, &self.trie, level, &self.limits, &mut scratch.walk, &mut scratch.leaves)?;
-        self.find_and_count(event, false, Some(candidates), scratch)
+        self.find_and_count(event, false, Some(tally), scratch)
     }
 
     /// Finds the values of an event on the rules' paths; they stand in `scratch.leaves`.
@@ -179,27 +194,55 @@ impl Snapshot {
 
     #[inline]
     fn find(&self, text: &[u8], first_only: bool, scratch: &mut Scratch) -> Result<(), EventError> {
+        if let Some(observer) = &self.observer
+            && scratch.turns.is_due(observer)
+        {
+            return self.find_observed(text, first_only, observer, scratch);
+        }
         self.find_and_count(text, first_only, None, scratch)
     }
 
-    /// Finds the rules, and counts by segment and conjunction how often each was a candidate.
+    /// Finds the rules, and tells what the event holds and how many of them it met in vain.
+    #[cold]
+    #[inline(never)]
+    fn find_observed(&self, text: &[u8], first_only: bool, observer: &Arc<Observer>, scratch: &mut Scratch) -> Result<(), EventError> {
+        let mut tally = Tally::default();
+        let result = self.find_and_count(text, first_only, Some(&mut tally), scratch);
+        let (mut seen, leaves) = (Vec::new(), &scratch.leaves);
+        let small = leaves.leaves.len() <= MOST_OBSERVED;
+        if small {
+            self.see(text, leaves, &mut seen);
+        }
+        let keep = |skew: &mut Skew| {
+            if small {
+                keep(skew, text, leaves);
+            }
+        };
+        let wasted = tally.all.saturating_sub(scratch.matches.len() as u64);
+        if observer.observe(&mut seen, keep, wasted, (self.living, self.trie.len())) {
+            adapt(observer);
+        }
+        scratch.turns.end();
+        result
+    }
+
+    /// Finds the rules, and counts candidates.
     #[inline(always)]
-    fn find_and_count(
-        &self,
-        text: &[u8],
-        first_only: bool,
-        candidates: Option<&mut [Vec<u32>]>,
-        scratch: &mut Scratch,
-    ) -> Result<(), EventError> {
+    fn find_and_count(&self, text: &[u8], first_only: bool, tally: Option<&mut Tally>, scratch: &mut Scratch) -> Result<(), EventError> {
         let Scratch { leaves, matches, values, visit, roots, keys, .. } = scratch;
         keys.clear();
         matches.clear();
         values.prepare(text, leaves, &self.needs, &self.hasher);
         let steps = self.limits.max_array_steps;
-        let mut hits = Hits { keys, version: self.version, first_only, steps, candidates: None };
-        let mut candidates = candidates.map(|all| all.iter_mut());
-        for segment in &self.segments {
-            hits.candidates = candidates.as_mut().and_then(Iterator::next).map(|counts| &mut counts[..]);
+        let mut hits = Hits { keys, version: self.version, first_only, steps, tally };
+        for (at, segment) in self.segments.iter().enumerate() {
+            if let Some(tally) = &mut hits.tally {
+                tally.segment = at;
+            }
+            let event = |values| Event { segment, values, text, unescaped: &leaves.unescaped, trails: &leaves.trails };
+            if gate_of(at, segment).is_some_and(|gate| event(values).passes_by(gate, visit)) {
+                continue;
+            }
             if segment.is_large() {
                 values.expect(segment);
             }
@@ -249,6 +292,7 @@ impl Snapshot {
 
     /// Sizes. COST: a few steps a segment.
     pub fn stats(&self) -> Stats {
+        let (observed, adapted) = self.observer.as_ref().map_or((0, 0), |observer| observer.stats());
         let sum = |f: &dyn Fn(&Segment) -> usize| self.segments.iter().map(|s| f(s)).sum();
         Stats {
             rules: self.living,
@@ -258,6 +302,15 @@ impl Snapshot {
             size_bytes: sum(&|s| s.bytes) + self.trie.bytes() + self.needs.len(),
             generation: self.generation,
             segments: self.segments.len(),
+            observed,
+            adapted,
         }
     }
+}
+
+/// The gate at which events are to be asked whether they pass a segment by: what most of them only pass by costs least when
+/// they do not look at it. The oldest segment is not one of that kind.
+#[inline]
+pub(super) fn gate_of(at: usize, segment: &Segment) -> Option<&Gate> {
+    segment.gate.as_ref().filter(|_| at > 0)
 }

@@ -130,6 +130,13 @@ impl Writer {
         (order != FREE).then_some((order as u64) << 32 | id as u64)
     }
 
+    /// Makes room for so many new rules; for many exactly, as they seldom grow by as many again.
+    pub fn reserve(&mut self, rules: usize) {
+        if rules > self.orders.len() / 8 {
+            self.orders.reserve_exact(rules);
+        }
+    }
+
     /// A number and a place in the order for a new rule; its key.
     pub fn number(&mut self) -> u64 {
         let id = self.free.pop().unwrap_or_else(|| {
@@ -205,7 +212,7 @@ impl Writer {
         }
         let alone = |from: usize| from >= len || from + 1 == len && !self.segments[from].is_crowded();
         if alone(from) {
-            return Due::Nothing;
+            return self.due_between(first);
         }
         if rules <= AT_ONCE {
             return Due::AtOnce(from..len);
@@ -214,6 +221,19 @@ impl Writer {
             return Due::Job(from..len);
         }
         if alone(short) { Due::Nothing } else { Due::AtOnce(short..len) }
+    }
+
+    /// What is to be merged among the segments from `first` on when the newest are in order: neighbours of one level, which
+    /// a job leaves behind that took longer than it took others to come. Every segment costs readers.
+    fn due_between(&self, first: usize) -> Due {
+        let level = |at: usize| self.level(self.segments[at].living());
+        let Some(at) = (first + 1..self.segments.len()).rev().find(|at| level(*at) >= level(at - 1)) else { return Due::Nothing };
+        let rules = self.segments[at].living() + self.segments[at - 1].living();
+        match rules {
+            _ if rules <= AT_ONCE => Due::AtOnce(at - 1..at + 1),
+            _ if self.jobs.len() < MOST_JOBS => Due::Job(at - 1..at + 1),
+            _ => Due::Nothing,
+        }
     }
 
     /// Takes segments for a job.

@@ -95,6 +95,63 @@ fn threads_and_replacements_change_nothing() {
 }
 
 #[test]
+fn changes_go_on_while_rules_are_placed() {
+    let texts: Vec<String> = (0..RULES).map(pattern).collect();
+    let tree = |text: &String| accept(text.as_bytes(), &PatternLimits::default());
+    let put = |text: &str| Put { replaces: None, pattern: accept(text.as_bytes(), &PatternLimits::default()).expect("valid") };
+    let others: Vec<String> = (0..RULES / 2).map(|n| format!(r#"{{"zz{}":["v{n}"],"k":[{{"exists":true}}]}}"#, n % 40)).collect();
+    // Rules that replace others, or rules that are new; one that was to be replaced goes away meanwhile, or none does.
+    for (replacing, removed) in [(true, true), (true, false), (false, true), (false, false)] {
+        let change = |set: &RuleSet, old: &[RuleId]| {
+            let remove = if removed { vec![old[RULES / 4]] } else { vec![] };
+            let late = r#"{"path":{"of":{"its":{"own":[1]}}},"n":[{"numeric":[">=",0]}]}"#;
+            set.apply(Change { remove, put: vec![put(late)] }).expect("capacity").ids[0]
+        };
+        let run = |placed_before: bool| {
+            let set = RuleSet::new(EventLimits::default());
+            let old = set.put_draft(set.read(&others, tree, 2).expect("valid"), &vec![None; others.len()]).expect("capacity").ids;
+            let mut replaces: Vec<Option<RuleId>> =
+                (0..RULES).map(|n| (replacing && n % 2 == 0).then(|| old[old.len() - 1 - n / 2])).collect();
+            let draft = set.read(&texts, tree, 2).expect("valid");
+            let mut ids = if placed_before {
+                let placed = set.place(draft, &replaces).expect("capacity");
+                let generation = set.load().generation();
+                let late = change(&set, &old);
+                assert!(set.load().generation() == generation + 1 && set.load().rules().contains(&late));
+                replaces.iter_mut().for_each(|id| *id = id.filter(|id| !removed || *id != old[RULES / 4]));
+                let ids = set.put_placed(placed, &replaces).ids;
+                [ids, vec![late]].concat()
+            } else {
+                let late = change(&set, &old);
+                replaces.iter_mut().for_each(|id| *id = id.filter(|id| !removed || *id != old[RULES / 4]));
+                let ids = set.put_draft(draft, &replaces).expect("capacity").ids;
+                [ids, vec![late]].concat()
+            };
+            let answers_now = answers(&set, &ids);
+            // What is merged or built anew answers the same.
+            set.compact();
+            assert_eq!(answers(&set, &ids), answers_now);
+            ids.truncate(RULES);
+            (answers_now, set.load().rules().len(), ids.iter().map(|id| set.pattern(*id).map(|tree| print(&tree))).collect::<Vec<_>>())
+        };
+        let (before, after) = (run(true), run(false));
+        assert!(before == after, "replacing {replacing}, removed {removed}");
+    }
+}
+
+#[test]
+fn rules_that_are_placed_but_never_put_change_nothing() {
+    let set = RuleSet::new(EventLimits::default());
+    let texts: Vec<String> = (0..1_000).map(pattern).collect();
+    let read = || set.read(&texts, |text| accept(text.as_bytes(), &PatternLimits::default()), 1).expect("valid");
+    drop(set.place(read(), &[None; 1_000]).expect("capacity"));
+    let snapshot = set.load();
+    assert_eq!((snapshot.rules().len(), snapshot.generation(), snapshot.stats().segments), (0, 0, 0));
+    let ids = set.put_draft(read(), &[None; 1_000]).expect("capacity").ids;
+    assert!(answers(&set, &ids).iter().any(|answer| !answer.is_empty()));
+}
+
+#[test]
 fn all_bad_patterns_are_reported() {
     let set = RuleSet::new(EventLimits::default());
     let texts: Vec<String> = (0..5_000).map(|n| if n % 1_000 == 17 { format!("{{\"k\":{n}}}") } else { pattern(n) }).collect();
