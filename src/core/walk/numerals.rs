@@ -7,7 +7,6 @@
 use super::Kind;
 use super::blocks::Isa;
 use super::cursor::{Stop, TRUSTED, Walker};
-use super::shape::object;
 use super::state::{Frame, Numeral, Place};
 use crate::path::WANTED;
 use crate::value::{
@@ -56,7 +55,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                         self.template.end();
                     }
                     here = frames.last_mut().expect("the next element");
-                    let (state, object) = (here.shape, object(self.version, here.node, true));
+                    let (state, object) = (here.shape, here.object);
                     let known = self.template.fits(object, state);
                     let run = if known { self.run(at, frames) } else { None };
                     here = frames.last_mut().expect("the next element");

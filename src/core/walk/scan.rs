@@ -11,18 +11,19 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// Sees to it that there is a block, which must be one of the text or the sentinel.
     #[inline(always)]
     fn reach(&mut self, block: usize) {
-        if LEVEL == TRUSTED && block >= self.blocks.len() {
+        if LEVEL == TRUSTED && block >= self.made {
             // SAFETY: a walker exists only where its instruction set does.
             unsafe { I::fill(self.text, self.blocks, block + block.max(3) + 1) };
+            (self.list, self.made, self.backslash) = (self.blocks.as_ptr(), self.blocks.len(), self.blocks.backslash());
         }
     }
 
     /// One of the blocks that were reached.
     #[inline(always)]
     fn block(&self, block: usize) -> &Block {
-        debug_assert!(block < self.blocks.len());
-        // SAFETY: `reach` was called for it, or all blocks were made at the start.
-        unsafe { self.blocks.get_unchecked(block) }
+        debug_assert!(block < self.made);
+        // SAFETY: `reach` was called for it, or all blocks were made at the start; `list` has been renewed since.
+        unsafe { &*self.list.add(block) }
     }
 
     /// To just after the bracket that closes the last of so many open containers, by counting: brackets inside strings are
@@ -90,7 +91,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// Whether a backslash stands in a string that was passed.
     #[inline(always)]
     pub(super) fn has_backslash(&self, start: usize, end: usize) -> bool {
-        self.blocks.backslash() && self.backslash_within(start, end)
+        self.backslash && self.backslash_within(start, end)
     }
 
     #[cold]

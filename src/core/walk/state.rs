@@ -60,6 +60,8 @@ pub(super) struct Frame {
     pub serial: u64,
     /// Its node in the trie, or `NO_NODE` below everything that rules ask for.
     pub node: PathId,
+    /// Where its tokens count, see `shape::object`.
+    pub object: u64,
     /// The trail around it.
     pub trail: u32,
     /// Of an array whose elements are recorded, its number; else 0.
