@@ -66,11 +66,12 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
     if state.passed.len() < sieves.len() {
         state.passed.resize(sieves.len(), Passed::default());
     }
-    let (list, made, backslash) = (blocks.as_ptr(), blocks.len(), blocks.backslash());
+    let (list, quotes, made, backslash) = (blocks.as_ptr(), blocks.quotes().as_ptr(), blocks.len(), blocks.backslash());
     let mut walker = Walker::<I, LEVEL> {
         text,
         tokens: (text.len() + 1).saturating_sub(TOKEN),
         list,
+        quotes,
         made,
         backslash,
         last: end,
@@ -105,8 +106,9 @@ pub(super) struct Walker<'a, I: Isa, const LEVEL: u8> {
     /// From here on there is no room for a token.
     pub(super) tokens: usize,
     pub(super) blocks: &'a mut Blocks,
-    /// Those of `blocks`, how many there are, and whether they hold a backslash: see `reach`.
+    /// Those of `blocks` and their quotes, how many there are, and whether they hold a backslash: see `reach`.
     pub(super) list: *const Block,
+    pub(super) quotes: *const u64,
     pub(super) made: usize,
     pub(super) backslash: bool,
     pub(super) look: Look,
