@@ -13,7 +13,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     fn reach(&mut self, block: usize) {
         if LEVEL == TRUSTED && block >= self.made {
             // SAFETY: a walker exists only where its instruction set does.
-            unsafe { I::fill(self.text, self.blocks, block + block.max(3) + 1) };
+            unsafe { I::fill(self.text, self.blocks, 4 * block.max(1)) };
             (self.list, self.quotes, self.made) = (self.blocks.as_ptr(), self.blocks.quotes().as_ptr(), self.blocks.len());
             self.backslash = self.blocks.backslash();
         }
