@@ -14,6 +14,9 @@ use crate::value::{
     sieve::{Class, Form, Heads, glance},
 };
 
+/// Classes that are remembered of a path.
+const KNOWN: usize = 4;
+
 impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// A number and, as long as that is what is expected, the members behind it that are numbers, and those of the next
     /// elements of an array: coordinates, measurements. Returns the place of a value at `p`, or nothing behind a value.
@@ -159,7 +162,8 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         if passed.fresh {
             (passed.fresh, passed.classes, passed.open) = (false, 0, None);
             if passed.version != self.sieves.version() {
-                (passed.version, passed.known) = (self.sieves.version(), Default::default());
+                passed.version = self.sieves.version();
+                passed.known.clear();
             }
             let first = passed.first;
             self.judges(n, first);
@@ -201,8 +205,8 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         let class = self.sieves.get(n).class(near)?;
         let heads = Heads::new(class, bytes, form);
         let known = &mut self.passed[n].known;
-        known.rotate_right(1);
-        known[0] = (class, heads);
+        known.truncate(KNOWN - 1);
+        known.insert(0, (class, heads));
         Some((class, heads))
     }
 
