@@ -140,8 +140,10 @@ fn elements_of_the_same_keys_match_what_each_matches() {
     let mut scratch = Scratch::default();
     let (mut with, mut without) = (0usize, 0usize);
     for _ in 0..if cfg!(debug_assertions) { 1_500 } else { 15_000 } {
+        // Keys of up to 32 bytes with what stands around them are remembered.
+        let pad = "p".repeat(if random.below(2) == 0 { 0 } else { random.below(30) });
         let rules: Vec<String> = (0..1 + random.below(4))
-            .map(|_| format!(r#"{{"o":{{"{}":[{}]}}}}"#, ["x", "y"][random.below(2)], random.condition()))
+            .map(|_| format!(r#"{{"o":{{"{}{pad}":[{}]}}}}"#, ["x", "y"][random.below(2)], random.condition()))
             .collect();
         let snapshot = set(&rules).0.load();
         // Numbers of one neighbourhood, so that most make no difference.
@@ -155,18 +157,18 @@ fn elements_of_the_same_keys_match_what_each_matches() {
                 .map(|_| {
                     let (x, y) = (number(&mut random), number(&mut random));
                     match random.below(40) {
-                        0 => format!(r#"{{"y":{y},"x":{x}}}"#),
-                        1 => format!(r#"{{"x":{x},"y":{y},"x":{}}}"#, number(&mut random)),
-                        2 => format!(r#"{{"x":[{x}],"y":{y}}}"#),
-                        3 => format!(r#"{{"x":{x}, "y":{y},"z":"{y}"}}"#),
-                        _ => format!(r#"{{"x":{x},"y":{y},"z":0.0}}"#),
+                        0 => format!(r#"{{"y{pad}":{y},"x{pad}":{x}}}"#),
+                        1 => format!(r#"{{"x{pad}":{x},"y{pad}":{y},"x{pad}":{}}}"#, number(&mut random)),
+                        2 => format!(r#"{{"x{pad}":[{x}],"y{pad}":{y}}}"#),
+                        3 => format!(r#"{{"x{pad}":{x}, "y{pad}":{y},"z{pad}":"{y}"}}"#),
+                        _ => format!(r#"{{"x{pad}":{x},"y{pad}":{y},"z{pad}":0.0}}"#),
                     }
                 })
                 .collect();
             let each = elements.iter().map(|e| matches(&snapshot, &format!(r#"{{"o":{e}}}"#), Validation::Checked, &mut scratch));
             let expected = each.fold(vec![], union);
             let event = format!(r#"{{"o":[[{}]],"z":"{}"}}"#, elements.join(","), "z".repeat(random.below(80)));
-            let unique = !elements.iter().any(|element| element.matches(r#""x""#).count() > 1);
+            let unique = !elements.iter().any(|element| element.matches(&format!(r#""x{pad}""#)).count() > 1);
             for level in [Validation::Strict, Validation::Checked, Validation::Trusted] {
                 if unique || level != Validation::Trusted {
                     assert_eq!(matches(&snapshot, &event, level, &mut scratch), expected, "{level:?} {event} {rules:?}");
@@ -182,14 +184,19 @@ fn elements_of_the_same_keys_match_what_each_matches() {
 #[test]
 fn numbers_that_were_left_out_count_towards_the_limit() {
     let limits = EventLimits { max_event_values: 100, ..EventLimits::default() };
-    let put = accept(br#"{"n":[{"numeric":["<",5]}]}"#, &PatternLimits::default()).expect("a pattern");
+    let rules = [&br#"{"n":[{"numeric":["<",5]}]}"#[..], br#"{"o":{"x":[{"numeric":["<",5]}]}}"#];
+    let put = rules.map(|text| Put { replaces: None, pattern: accept(text, &PatternLimits::default()).expect("a pattern") });
     let set = RuleSet::new(limits);
-    set.apply(Change { remove: vec![], put: vec![Put { replaces: None, pattern: put }] }).expect("within capacity");
+    set.apply(Change { remove: vec![], put: put.into() }).expect("within capacity");
     let mut scratch = Scratch::default();
     for (count, fits) in [(100, true), (101, false), (5_000, false)] {
         let event = format!(r#"{{"n":[{}]}}"#, vec!["7.25"; count].join(","));
         let found = set.load().match_text(event.as_bytes(), Validation::Checked, &mut scratch);
         assert_eq!(found.is_ok(), fits, "{count}");
         assert!(fits || found.is_err_and(|e| e.code == EventErrorCode::TooManyValues && e.offset == 6 + 100 * 5));
+        // In elements of the same keys, too.
+        let event = format!(r#"{{"o":[{}]}}"#, vec![r#"{"x":7.25,"y":1}"#; count].join(","));
+        let found = set.load().match_text(event.as_bytes(), Validation::Checked, &mut scratch);
+        assert!(found.is_ok() == fits && (fits || found.is_err_and(|e| e.offset == 6 + 100 * 17 + 5)), "{count} {found:?}");
     }
 }

@@ -14,8 +14,6 @@ use crate::path::ByteSet;
 /// What is where in 64 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Block {
-    /// Quotes that open or close a string (not the escaped ones).
-    pub quote: u64,
     /// `{` and `[` outside strings.
     pub open: u64,
     /// `}` and `]` outside strings.
@@ -161,6 +159,9 @@ pub struct Summary {
 #[derive(Clone, Debug, Default)]
 pub struct Blocks {
     list: Vec<Block>,
+    /// Quotes that open or close a string (not the escaped ones), a word a block. Apart, and the lowest byte first on any
+    /// machine, so that a scan can begin at any byte of them.
+    quotes: Vec<u64>,
     state: State,
 }
 
@@ -178,7 +179,14 @@ impl Blocks {
     #[inline(always)]
     pub fn clear(&mut self) {
         self.list.clear();
+        self.quotes.clear();
         self.state = State::default();
+    }
+
+    /// A bit for every byte of the blocks.
+    #[inline(always)]
+    pub fn quotes(&self) -> &[u64] {
+        &self.quotes
     }
 
     /// Whether a backslash stands somewhere in the blocks.
@@ -209,15 +217,22 @@ pub unsafe fn fill<I: Isa + ?Sized>(text: &[u8], blocks: &mut Blocks, until: usi
     }
     if from == 0 {
         blocks.list.reserve(chunks.len() + 2);
+        blocks.quotes.reserve(chunks.len() + 2);
     }
     let whole = until.clamp(from, chunks.len());
     let mut state = blocks.state;
-    for (chunk, slot) in chunks[from..whole].iter().zip(blocks.list.spare_capacity_mut()) {
+    let slots = blocks.list.spare_capacity_mut().iter_mut().zip(blocks.quotes.spare_capacity_mut());
+    for (chunk, (slot, quotes)) in chunks[from..whole].iter().zip(slots) {
         // SAFETY: passed on to the caller.
-        slot.write(unsafe { state.block::<I>(I::masks(chunk)) });
+        let (block, quote) = unsafe { state.block::<I>(I::masks(chunk)) };
+        slot.write(block);
+        quotes.write(quote.to_le());
     }
     // SAFETY: so many slots were reserved and have just been written.
-    unsafe { blocks.list.set_len(whole) };
+    unsafe {
+        blocks.list.set_len(whole);
+        blocks.quotes.set_len(whole);
+    }
     if until > chunks.len() {
         if !rest.is_empty() {
             // SAFETY: passed on to the caller.
@@ -233,9 +248,12 @@ pub unsafe fn fill<I: Isa + ?Sized>(text: &[u8], blocks: &mut Blocks, until: usi
                 }
             };
             // SAFETY: passed on to the caller.
-            blocks.list.push(unsafe { state.block::<I>(masks) });
+            let (block, quote) = unsafe { state.block::<I>(masks) };
+            blocks.list.push(block);
+            blocks.quotes.push(quote.to_le());
         }
-        blocks.list.push(Block { quote: !0, open: 0, close: !0, backslash: 0 });
+        blocks.list.push(Block { open: 0, close: !0, backslash: 0 });
+        blocks.quotes.push(!0);
     }
     blocks.state = state;
 }
@@ -255,7 +273,7 @@ impl State {
     /// # Safety
     /// The processor must have the instruction set `I`.
     #[inline(always)]
-    unsafe fn block<I: Isa + ?Sized>(&mut self, m: Masks) -> Block {
+    unsafe fn block<I: Isa + ?Sized>(&mut self, m: Masks) -> (Block, u64) {
         let quote = m.quote & !self.escaped(m.backslash);
         // SAFETY: passed on to the caller.
         let inside = unsafe { I::prefix_parity(quote) } ^ self.in_string;
@@ -263,7 +281,7 @@ impl State {
         self.control |= m.control & inside;
         self.high |= m.high;
         self.backslash |= m.backslash;
-        Block { quote, open: m.open & !inside, close: m.close & !inside, backslash: m.backslash }
+        (Block { open: m.open & !inside, close: m.close & !inside, backslash: m.backslash }, quote)
     }
 
     /// The bytes that a backslash escapes: those after an odd run of backslashes.
@@ -382,13 +400,14 @@ mod tests {
     }
 
     /// The same, one byte after the other.
-    fn naive(text: &[u8]) -> (Vec<Block>, Summary) {
+    fn naive(text: &[u8]) -> (Vec<Block>, Vec<u64>, Summary) {
         let mut blocks = vec![Block::default(); text.len().div_ceil(64)];
+        let mut quotes = vec![0; blocks.len()];
         let (mut inside, mut escaped, mut summary) = (false, false, Summary::default());
         for (i, b) in text.iter().enumerate() {
             let (block, bit) = (&mut blocks[i / 64], 1u64 << (i % 64));
             if *b == b'"' && !escaped {
-                block.quote |= bit;
+                quotes[i / 64] |= bit;
                 inside = !inside;
             }
             let within = inside;
@@ -407,8 +426,9 @@ mod tests {
             escaped = *b == b'\\' && !escaped;
         }
         summary.unclosed = inside;
-        blocks.push(Block { quote: !0, open: 0, close: !0, backslash: 0 });
-        (blocks, summary)
+        blocks.push(Block { open: 0, close: !0, backslash: 0 });
+        quotes.push(!0);
+        (blocks, quotes, summary)
     }
 
     #[test]
@@ -435,8 +455,10 @@ mod tests {
                     with!(instructions, I => I::fill(&text, &mut blocks, before.saturating_add(run)));
                     assert!(blocks.len() > before);
                     assert_eq!(blocks[..], expected.0[..blocks.len()], "{instructions:?}");
+                    let quotes: Vec<u64> = blocks.quotes().iter().map(|word| u64::from_le(*word)).collect();
+                    assert_eq!(quotes, expected.1[..blocks.len()], "{instructions:?}");
                 }
-                assert_eq!(blocks.summary(), expected.1, "{instructions:?}");
+                assert_eq!(blocks.summary(), expected.2, "{instructions:?}");
             }
         }
     }

@@ -6,12 +6,12 @@
 //! is open the position is at most `last`. It moves past a byte only when that byte was seen not to be the last
 //! (any byte but `}`), or, past a closing bracket, after a comparison with `last`. So no scan needs to ask for the end.
 
-use super::blocks::{Blocks, Isa};
+use super::blocks::{Block, Blocks, Isa};
 use super::dotted::Look;
 use super::elements::Template;
 use super::members::element;
 use super::scan::{is_blank, valid_escapes};
-use super::shape::{Shapes, mix};
+use super::shape::{Shapes, TOKEN, mix, object};
 use super::state::{EMPTY, Frame, Keys, NO_NODE, Passed, Place, WalkState};
 use super::{Kind, Leaf, Leaves, Trail};
 use crate::json::string::unescape_into;
@@ -66,8 +66,14 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
     if state.passed.len() < sieves.len() {
         state.passed.resize(sieves.len(), Passed::default());
     }
+    let (list, quotes, made, backslash) = (blocks.as_ptr(), blocks.quotes().as_ptr(), blocks.len(), blocks.backslash());
     let mut walker = Walker::<I, LEVEL> {
         text,
+        tokens: (text.len() + 1).saturating_sub(TOKEN),
+        list,
+        quotes,
+        made,
+        backslash,
         last: end,
         blocks,
         look: Look::default(),
@@ -97,7 +103,14 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
 pub(super) struct Walker<'a, I: Isa, const LEVEL: u8> {
     pub(super) text: &'a [u8],
     pub(super) last: usize,
+    /// From here on there is no room for a token.
+    pub(super) tokens: usize,
     pub(super) blocks: &'a mut Blocks,
+    /// Those of `blocks` and their quotes, how many there are, and whether they hold a backslash: see `reach`.
+    pub(super) list: *const Block,
+    pub(super) quotes: *const u64,
+    pub(super) made: usize,
+    pub(super) backslash: bool,
     pub(super) look: Look,
     pub(super) trie: &'a PathTrie,
     pub(super) max_depth: usize,
@@ -135,6 +148,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             frames.push(Frame {
                 serial: self.started,
                 node: ROOT,
+                object: object(self.version, ROOT, false),
                 trail: 0,
                 array: 0,
                 index: 0,
@@ -145,14 +159,18 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             });
             let mut here = &mut frames[0];
             let mut next = self.first(&mut p, here)?;
+            if next.flags & EMPTY != 0 {
+                return self.closes(frames, p + 1).map(|_| ());
+            }
             loop {
-                if next.flags & EMPTY == 0 {
-                    let place = next;
-                    let byte = self.at(p);
+                let place = next;
+                let byte = self.at(p);
+                if byte == b'"' {
+                    self.string(&mut p, place, here)?;
+                } else {
                     match byte {
-                        b'"' => self.string(&mut p, place, here)?,
-                        b'{' | b'[' => {
-                            if let Some(inner) = self.enters(byte, place, here) {
+                        b'{' | b'[' => match self.enters(byte, place, here) {
+                            Some(inner) => {
                                 if frames.len() + 1 > self.max_depth {
                                     return Err(Stop::Refused);
                                 }
@@ -160,29 +178,31 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                                 here = frames.last_mut().expect("just pushed");
                                 p += 1;
                                 next = self.first(&mut p, here)?;
-                                continue;
+                                if next.flags & EMPTY == 0 {
+                                    continue;
+                                }
                             }
-                            p = self.skip(p + 1, 1)?;
-                        }
+                            None => p = self.skip(p + 1, 1)?,
+                        },
                         b'-' | b'0'..=b'9' if here.close == b'}' => {
                             let found = self.figures(&mut p, place, frames)?;
                             here = frames.last_mut().expect("a container is open");
-                            if let Some(place) = found {
+                            if let Some(place) = found
+                                && place.flags & EMPTY == 0
+                            {
                                 next = place;
                                 continue;
                             }
                         }
                         b'-' | b'0'..=b'9' => self.figure(&mut p, place, here)?,
+                        b' ' | b'\t' | b'\n' | b'\r' => {
+                            p = self.blanks(p);
+                            continue;
+                        }
                         _ => self.word(byte, &mut p, place, here)?,
                     }
-                } else {
-                    p += 1;
-                    match self.closes(frames, p)? {
-                        Some(outer) => here = outer,
-                        None => return Ok(()),
-                    }
                 }
-                // After a value: what comes next, closing what ends here.
+                // After a value, or in an empty container: what comes next, closing what ends here.
                 next = loop {
                     if LEVEL == TRUSTED && self.is_done(here, p) {
                         let mut done = 1;
@@ -203,6 +223,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                         continue;
                     }
                     if here.close == b'}'
+                        && self.at(p) != b'}'
                         && let Some(place) = self.expected(&mut p, here, false)
                     {
                         break place;
@@ -225,7 +246,11 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                     if byte == b'}' && self.another(frames, p) {
                         p += 2;
                         here = frames.last_mut().expect("the next element");
-                        break self.first(&mut p, here)?;
+                        let place = self.first(&mut p, here)?;
+                        if place.flags & EMPTY == 0 {
+                            break place;
+                        }
+                        continue;
                     }
                     match self.closes(frames, p)? {
                         Some(outer) => here = outer,
@@ -295,12 +320,14 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     #[inline(always)]
     fn enters(&mut self, bracket: u8, place: Place, here: &Frame) -> Option<Frame> {
         let node = place.node;
-        let object = bracket == b'{';
+        let is_object = bracket == b'{';
         // Elements of one array begin alike.
         let shape = mix(here.shape, bracket as u64);
-        let needed = place.flags & (if object { INNER } else { INNER | WANTED }) != 0;
+        let needed = place.flags & (if is_object { INNER } else { INNER | WANTED }) != 0;
         if !needed {
-            let unseen = Frame { serial: 0, node: NO_NODE, trail: 0, array: 0, index: 0, shape, left: 0, close: bracket + 2, flags: 0 };
+            let object = object(self.version, NO_NODE, false);
+            let unseen =
+                Frame { serial: 0, node: NO_NODE, object, trail: 0, array: 0, index: 0, shape, left: 0, close: bracket + 2, flags: 0 };
             return (LEVEL == STRICT).then_some(unseen);
         }
         let mut trail = here.trail;
@@ -309,13 +336,24 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             self.out.trails.push(Trail { parent: here.trail, array: here.array, index: here.index });
         }
         let mut array = 0;
-        if !object && place.flags & SHARED != 0 {
+        if !is_object && place.flags & SHARED != 0 {
             self.arrays += 1;
             array = self.arrays;
         }
-        let serial = if object { self.serial() } else { 0 };
+        let serial = if is_object { self.serial() } else { 0 };
         let left = if LEVEL == TRUSTED { self.trie.children(node) } else { 0 };
-        Some(Frame { serial, node, trail, array, index: 0, shape, left, close: bracket + 2, flags: place.flags })
+        Some(Frame {
+            serial,
+            node,
+            object: object(self.version, node, false),
+            trail,
+            array,
+            index: 0,
+            shape,
+            left,
+            close: bracket + 2,
+            flags: place.flags,
+        })
     }
 
     /// Leaves a container; `p` is the position after its bracket. Returns the one around it, or nothing when it was the

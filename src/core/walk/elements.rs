@@ -151,7 +151,7 @@ pub(super) unsafe fn replay<I: Isa + ?Sized>(text: &[u8], start: usize, members:
             let Some(bytes) = text.get(at..at + 2 * TOKEN) else { break 'elements };
             // SAFETY: passed on to the caller; the token has at most 32 bytes.
             unsafe {
-                if n == 0 || at + TOKEN - base > 64 {
+                if n == 0 || at + TOKEN - base >= 64 {
                     (base, others) = (at, !I::digits_of_64(bytes.first_chunk().expect("so many")));
                 }
                 if !I::same(bytes.first_chunk().expect("so many"), &member.token, member.mask) {

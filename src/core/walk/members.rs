@@ -4,7 +4,7 @@
 
 use super::blocks::Isa;
 use super::cursor::{STRICT, Stop, TRUSTED, Walker};
-use super::shape::{TOKEN, mix, object};
+use super::shape::{TOKEN, mix};
 use super::state::{DOTTED, EMPTY, Frame, KEY, NO_NODE, NOWHERE, Place};
 use crate::json::string::unescape_into;
 use crate::path::{INNER, KeyHit, SHARED, WANTED};
@@ -32,19 +32,23 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         }
     }
 
-    /// Passes the token that was met last in this state, if it stands here too; `p` moves to the value.
+    /// Passes the token that was met last in this state, if it stands here too; `p` moves to the value or to more blanks than
+    /// the last time.
     ///
     /// # Safety
     /// `p <= last`.
     #[inline(always)]
     pub(super) unsafe fn expected(&mut self, p: &mut usize, here: &mut Frame, first: bool) -> Option<Place> {
-        let bytes = self.text.get(*p..*p + TOKEN)?.first_chunk()?;
-        let object = object(self.version, here.node, first);
-        // SAFETY: the caller vouches for `I`.
-        let slot = unsafe { self.shapes.expected::<I>(here.shape, bytes, object) }?;
-        // SAFETY: a token ends with a colon or a blank, which is not the last byte.
-        // There may be more blanks than the last time.
-        *p = unsafe { self.blanks(*p + slot.len as usize) };
+        if *p >= self.tokens {
+            return None;
+        }
+        // SAFETY: there is room for a token; the caller vouches for `I`.
+        let slot = unsafe {
+            let bytes = &*self.text.as_ptr().add(*p).cast();
+            self.shapes.expected::<I>(here.shape, bytes, here.object | first as u64)
+        }?;
+        // A token ends with a colon or a blank, which is not the last byte.
+        *p += slot.len as usize;
         here.shape = slot.next;
         let place = slot.place;
         if place.flags & KEY != 0 {
@@ -92,7 +96,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             };
             here.shape = match self.text.get(from..from + TOKEN).and_then(|t| t.first_chunk()) {
                 Some(token) if !escaped && *p - from <= TOKEN => {
-                    self.shapes.learn(here.shape, token, *p - from, object(self.version, here.node, first), place)
+                    self.shapes.learn(here.shape, token, *p - from, here.object | first as u64, place)
                 }
                 _ => mix(here.shape, self.eight(start)),
             };

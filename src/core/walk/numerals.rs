@@ -7,13 +7,15 @@
 use super::Kind;
 use super::blocks::Isa;
 use super::cursor::{Stop, TRUSTED, Walker};
-use super::shape::object;
 use super::state::{Frame, Numeral, Place};
 use crate::path::WANTED;
 use crate::value::{
     number::comparable,
     sieve::{Class, Form, Heads, glance},
 };
+
+/// Classes that are remembered of a path.
+const KNOWN: usize = 4;
 
 impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// A number and, as long as that is what is expected, the members behind it that are numbers, and those of the next
@@ -56,7 +58,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                         self.template.end();
                     }
                     here = frames.last_mut().expect("the next element");
-                    let (state, object) = (here.shape, object(self.version, here.node, true));
+                    let (state, object) = (here.shape, here.object);
                     let known = self.template.fits(object, state);
                     let run = if known { self.run(at, frames) } else { None };
                     here = frames.last_mut().expect("the next element");
@@ -160,7 +162,8 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         if passed.fresh {
             (passed.fresh, passed.classes, passed.open) = (false, 0, None);
             if passed.version != self.sieves.version() {
-                (passed.version, passed.known) = (self.sieves.version(), Default::default());
+                passed.version = self.sieves.version();
+                passed.known.clear();
             }
             let first = passed.first;
             self.judges(n, first);
@@ -202,8 +205,8 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         let class = self.sieves.get(n).class(near)?;
         let heads = Heads::new(class, bytes, form);
         let known = &mut self.passed[n].known;
-        known.rotate_right(1);
-        known[0] = (class, heads);
+        known.truncate(KNOWN - 1);
+        known.insert(0, (class, heads));
         Some((class, heads))
     }
 

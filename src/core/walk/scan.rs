@@ -11,18 +11,20 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// Sees to it that there is a block, which must be one of the text or the sentinel.
     #[inline(always)]
     fn reach(&mut self, block: usize) {
-        if LEVEL == TRUSTED && block >= self.blocks.len() {
+        if LEVEL == TRUSTED && block >= self.made {
             // SAFETY: a walker exists only where its instruction set does.
-            unsafe { I::fill(self.text, self.blocks, block + block.max(3) + 1) };
+            unsafe { I::fill(self.text, self.blocks, 4 * block.max(1)) };
+            (self.list, self.quotes, self.made) = (self.blocks.as_ptr(), self.blocks.quotes().as_ptr(), self.blocks.len());
+            self.backslash = self.blocks.backslash();
         }
     }
 
     /// One of the blocks that were reached.
     #[inline(always)]
     fn block(&self, block: usize) -> &Block {
-        debug_assert!(block < self.blocks.len());
-        // SAFETY: `reach` was called for it, or all blocks were made at the start.
-        unsafe { self.blocks.get_unchecked(block) }
+        debug_assert!(block < self.made);
+        // SAFETY: `reach` was called for it, or all blocks were made at the start; `list` has been renewed since.
+        unsafe { &*self.list.add(block) }
     }
 
     /// To just after the bracket that closes the last of so many open containers, by counting: brackets inside strings are
@@ -63,34 +65,40 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// The closing quote of the string whose text begins at `start`.
     #[inline(always)]
     pub(super) fn string_end(&mut self, start: usize) -> Result<usize, Stop> {
-        // Sixty-four bytes from `start` on: whether a string crosses from one block into the next cannot be foretold.
-        let (block, shift) = (start >> 6, start & 63);
-        self.reach(block + 1);
-        let quotes = self.block(block).quote >> shift | self.block(block + 1).quote << 1 << (63 - shift);
+        // Fifty-seven bytes from `start` on or more: whether a string crosses from one block into the next cannot be foretold.
+        self.reach((start >> 6) + 1);
+        // SAFETY: the words of a block that was reached and of the one behind it.
+        let word = unsafe { self.quotes.cast::<u8>().add(start >> 3).cast::<u64>().read_unaligned() };
+        let quotes = u64::from_le(word) >> (start & 7);
         if quotes == 0 {
-            return self.far_string_end(block + 1);
+            return self.far_string_end(start);
         }
         let end = start + quotes.trailing_zeros() as usize;
         if end < self.last { Ok(end) } else { Err(Stop::Refused) }
     }
 
-    /// The first quote of a block or of those after it.
+    /// The same for a long string.
     #[inline(never)]
-    fn far_string_end(&mut self, mut block: usize) -> Result<usize, Stop> {
-        let mut quotes = self.block(block).quote;
-        while quotes == 0 {
-            block += 1;
+    fn far_string_end(&mut self, start: usize) -> Result<usize, Stop> {
+        let mut block = start >> 6;
+        let mut from = !0 << (start & 63);
+        loop {
             self.reach(block);
-            quotes = self.block(block).quote; // the sentinel stops this
+            // SAFETY: reached.
+            let quotes = u64::from_le(unsafe { *self.quotes.add(block) }) & from;
+            if quotes != 0 {
+                // The sentinel's at the latest.
+                let end = (block << 6) + quotes.trailing_zeros() as usize;
+                return if end < self.last { Ok(end) } else { Err(Stop::Refused) };
+            }
+            (block, from) = (block + 1, !0);
         }
-        let end = (block << 6) + quotes.trailing_zeros() as usize;
-        if end < self.last { Ok(end) } else { Err(Stop::Refused) }
     }
 
     /// Whether a backslash stands in a string that was passed.
     #[inline(always)]
     pub(super) fn has_backslash(&self, start: usize, end: usize) -> bool {
-        self.blocks.backslash() && self.backslash_within(start, end)
+        self.backslash && self.backslash_within(start, end)
     }
 
     #[cold]

@@ -12,8 +12,8 @@ use crate::path::PathId;
 /// Bytes of a token that can be remembered.
 pub(super) const TOKEN: usize = 32;
 const SLOTS: usize = 1024;
-/// Slots of a state: the token met last and the one before it, or that of another state.
-const WAYS: usize = 2;
+/// Slots of a state: the token met last and those before it, or those of another state.
+const WAYS: usize = 4;
 
 /// A token and what follows from it.
 #[derive(Clone, Copy, Debug)]
@@ -55,18 +55,15 @@ impl Shapes {
     /// The processor must have the instruction set `I`.
     #[inline(always)]
     pub unsafe fn expected<I: Isa>(&self, state: u32, bytes: &[u8; TOKEN], object: u64) -> Option<&Slot> {
-        let [slot, other] = &self.slots[state as usize % (SLOTS / WAYS)];
         // No closure: it would not be compiled for the instruction set.
-        // SAFETY: passed on to the caller.
-        unsafe {
-            if slot.object == object && I::same(bytes, &slot.token, slot.mask) {
-                Some(slot)
-            } else if other.object == object && I::same(bytes, &other.token, other.mask) {
-                Some(other)
-            } else {
-                None
+        #[allow(clippy::manual_find)]
+        for slot in &self.slots[state as usize % (SLOTS / WAYS)] {
+            // SAFETY: passed on to the caller.
+            if slot.object == object && unsafe { I::same(bytes, &slot.token, slot.mask) } {
+                return Some(slot);
             }
         }
+        None
     }
 
     /// Remembers a token. Returns the state after it, which is the same whenever the token is.

@@ -33,7 +33,7 @@ pub(super) struct Numeral {
 }
 
 /// What a sieve has let through in the event `serial` and the trail `trail`, and what it knows of classes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Passed {
     pub serial: u64,
     pub trail: u32,
@@ -47,8 +47,8 @@ pub(super) struct Passed {
     pub fresh: bool,
     /// The class of the last number that makes the others needless if it is comparable, and where it stands.
     pub open: Option<(u32, Numeral)>,
-    /// Remembered from event to event: classes and their numbers' first bytes, those met last.
-    pub known: [(Class, Heads); 4],
+    /// Remembered from event to event: classes and their numbers' first bytes, a few, the last first.
+    pub known: Vec<(Class, Heads)>,
     /// Of the sieves that they belong to (see `Sieves::version`).
     pub version: u64,
 }
@@ -60,6 +60,8 @@ pub(super) struct Frame {
     pub serial: u64,
     /// Its node in the trie, or `NO_NODE` below everything that rules ask for.
     pub node: PathId,
+    /// Where its tokens count, see `shape::object`.
+    pub object: u64,
     /// The trail around it.
     pub trail: u32,
     /// Of an array whose elements are recorded, its number; else 0.
