@@ -166,31 +166,30 @@ fn add(counts: &mut Vec<u64>, more: impl Iterator<Item = (RuleId, u64)>) {
     }
 }
 
-/// Runs `work` over the pieces of the buffer (with each piece's place) and returns the results in order.
+/// Runs `work` over the pieces of the buffer (with each piece's place) and returns the results in order. This thread takes
+/// its share: to begin another costs as much as some tens of lines.
 fn run<T: Send>(buffer: &[u8], threads: usize, work: impl Fn(&[u8], usize, &mut Scratch) -> T + Sync) -> Vec<T> {
     let threads = processors(threads);
-    let pieces = cut(buffer);
-    if threads == 1 || pieces.len() < 2 {
-        let mut scratch = SCRATCH.take().unwrap_or_default();
-        let results = pieces.iter().map(|&(start, end)| work(&buffer[start..end], start, &mut scratch)).collect();
-        if scratch.leaves.unescaped.capacity() <= KEPT {
-            SCRATCH.set(Some(scratch));
-        }
-        return results;
-    }
+    let pieces = cut(buffer, threads);
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(pieces.len()));
+    let take_pieces = |scratch: &mut Scratch| {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(start, end)) = pieces.get(at) else { return };
+            let result = work(&buffer[start..end], start, scratch);
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+        }
+    };
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(pieces.len()) {
-            scope.spawn(|| {
-                let mut scratch = Scratch::default();
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(&(start, end)) = pieces.get(at) else { return };
-                    let result = work(&buffer[start..end], start, &mut scratch);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-                }
-            });
+        for _ in 1..threads.min(pieces.len()) {
+            // Where there can be no more threads, those that are there do the work.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || take_pieces(&mut Scratch::default()));
+        }
+        let mut scratch = SCRATCH.take().unwrap_or_default();
+        take_pieces(&mut scratch);
+        if scratch.leaves.unescaped.capacity() <= KEPT {
+            SCRATCH.set(Some(scratch));
         }
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -198,13 +197,14 @@ fn run<T: Send>(buffer: &[u8], threads: usize, work: impl Fn(&[u8], usize, &mut 
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Ranges of about `PIECE` bytes that end at line ends.
-fn cut(buffer: &[u8]) -> Vec<(usize, usize)> {
+/// Ranges of about `PIECE` bytes that end at line ends; smaller ones where that makes the threads end together.
+fn cut(buffer: &[u8], threads: usize) -> Vec<(usize, usize)> {
+    let size = if threads == 1 { PIECE } else { (buffer.len() / (16 * threads)).clamp(PIECE / 8, PIECE) };
     let mut pieces = Vec::new();
     let mut start = 0;
     while start < buffer.len() {
-        let end = match buffer.get(start + PIECE..) {
-            Some(rest) => memchr::memchr(b'\n', rest).map_or(buffer.len(), |at| start + PIECE + at + 1),
+        let end = match buffer.get(start + size..) {
+            Some(rest) => memchr::memchr(b'\n', rest).map_or(buffer.len(), |at| start + size + at + 1),
             None => buffer.len(),
         };
         pieces.push((start, end));
