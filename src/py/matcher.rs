@@ -31,8 +31,6 @@ const SMALL_EVENT: usize = 32 << 10;
 const PLACED_BEFORE: usize = 512;
 /// After so many rules in one change memory is given back.
 const MANY_RULES: usize = 16_384;
-/// A scratch that grew with an event larger than this is not kept.
-const KEPT_SCRATCH: usize = 1 << 20;
 
 thread_local! {
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
@@ -43,7 +41,7 @@ thread_local! {
 pub fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     let mut scratch = SCRATCH.take().unwrap_or_default();
     let result = work(&mut scratch);
-    if scratch.leaves.unescaped.capacity() <= KEPT_SCRATCH {
+    if scratch.is_small() {
         SCRATCH.set(Some(scratch));
     }
     result

@@ -297,6 +297,28 @@ def test_a_quick_target_that_hangs_keeps_nothing_that_was_taken_with_it() -> Non
         assert driver.running == 0
 
 
+@pytest.mark.parametrize(("workers", "options"), [(1, {}), (64, {"timeout_s": 60.0})])
+def test_a_quick_target_that_hangs_delays_neither_what_ended_before_it_nor_who_is_next(
+    workers: int, options: dict[str, Any]
+) -> None:
+    with driven(max_workers=workers, clock=SystemClock()) as (kit, _):
+        hanging, other = Suddenly(), Suddenly()
+        # The one held up: what ended before it waits to be settled; what may not be taken with it waits to begin.
+        first, last = (other, hanging) if workers == 1 else (hanging, other)
+        states = [kit.subscribe(first, "r1"), kit.subscribe(last, "r2", **(options if last is other else {}))]
+        while any(state.slow for state in states):
+            kit.put_many(states, 1)
+            assert kit.dispatcher.wait_idle(10)
+        before, state = other.calls, states[first is not other]
+        hanging.hangs = True
+        kit.put_many(states, 1)
+        assert hanging.held.wait(10)
+        assert wait_until(lambda: kit.stats(state).in_flight == state.pending == 0, 5)
+        assert other.calls == before + 1
+        hanging.gate.set()
+        assert kit.dispatcher.wait_idle(10)
+
+
 def test_what_was_taken_and_not_begun_is_pending_when_the_driver_stops() -> None:
     kit = Kit(clock=SystemClock())
     driver = ThreadDriver(kit.dispatcher, kit.clock)

@@ -119,6 +119,10 @@ class ThreadDriver:
         """Work waits: wakes or starts a worker, if that helps."""
         if self._wake_one():
             return
+        if self._over:
+            self._settle(
+                0
+            )  # Whoever made these calls may be held by another, and there may be no other worker.
         now = time.monotonic()
         with self._lock:
             if self._stopping or not self.waiting():
@@ -206,9 +210,11 @@ class ThreadDriver:
                     state = self._ready.popleft()
                 except IndexError:
                     return
+                if self.waiting():
+                    self._time.watch()
                 self._run(worker, state)
                 return
-            if len(taken) > 1:
+            if len(taken) > 1 or self._ready:
                 self._time.watch()  # Whoever gets stuck in the first of them is not alone with the others.
         mono, wall = self._monotonic(), self._wall()
         while not self._stopping:

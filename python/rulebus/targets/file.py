@@ -130,7 +130,7 @@ class FileTarget:
                 os.ftruncate(fd, start + keep)
                 self._torn = bool(prefix) and not keep
             except OSError:
-                self._torn = done > keep
+                self._torn = done > keep or (self._torn and not done)
             return whole, _failure(error)
         return len(data), None
 

@@ -26,6 +26,9 @@ const FORESEEN: usize = 32;
 /// Events longer than this are matched by themselves.
 const LONG_EVENT: usize = 64 << 10;
 
+/// With more paths events are matched one by one: each of a group has a table by path.
+const MOST_PATHS: usize = 1 << 16;
+
 /// One event of a group; reused.
 #[derive(Default)]
 pub(super) struct Lane {
@@ -76,7 +79,7 @@ impl Snapshot {
         scratch: &mut Scratch,
         mut each: impl FnMut(&'t [u8], Result<&[RuleId], EventError>),
     ) {
-        if self.segments.iter().any(|segment| segment.is_large()) {
+        if self.trie.len() <= MOST_PATHS && self.segments.iter().any(|segment| segment.is_large()) {
             return self.match_together(events, level, first_only, scratch, each);
         }
         for event in events {

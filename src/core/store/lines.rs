@@ -64,9 +64,6 @@ const PIECE: usize = 256 << 10;
 /// How far behind a line text is read ahead: a few lines.
 const AHEAD: usize = 4096;
 
-/// Working memory that grew with an event larger than this is not kept.
-const KEPT: usize = 1 << 20;
-
 thread_local! {
     /// The working memory of a thread's last call: to make it anew costs as much as the matching of 20 lines, and it
     /// knows what events look like.
@@ -188,7 +185,7 @@ fn run<T: Send>(buffer: &[u8], threads: usize, work: impl Fn(&[u8], usize, &mut 
         }
         let mut scratch = SCRATCH.take().unwrap_or_default();
         take_pieces(&mut scratch);
-        if scratch.leaves.unescaped.capacity() <= KEPT {
+        if scratch.is_small() {
             SCRATCH.set(Some(scratch));
         }
     });

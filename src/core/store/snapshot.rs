@@ -68,6 +68,19 @@ pub(super) fn numbers_of(keys: &mut Vec<u64>, matches: &mut Vec<RuleId>) {
     matches.extend(keys.iter().map(|key| *key as RuleId));
 }
 
+impl Scratch {
+    /// Whether no event has made it so large that a thread should not keep it for the next ones: by what grows with an
+    /// event's length, with its values, and with their texts.
+    #[inline]
+    pub fn is_small(&self) -> bool {
+        const MOST: usize = 1 << 20;
+        self.leaves.unescaped.capacity() <= MOST
+            && self.leaves.leaves.capacity() <= MOST / 64
+            && self.leaves.trails.capacity() <= MOST / 64
+            && self.walk.size_bytes() <= MOST
+    }
+}
+
 /// Sizes of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {

@@ -161,3 +161,19 @@ fn what_leads_to_very_much_is_asked_in_its_turn() {
         assert_eq!(found.rules[found.offsets[n] as usize..found.offsets[n + 1] as usize], scratch.matches[..], "{line}");
     }
 }
+
+#[test]
+fn a_thread_keeps_no_memory_that_only_a_huge_event_needs() {
+    let set = RuleSet::new(EventLimits::default());
+    put(&set, &[r#"{"a":["s1"]}"#.to_owned()]);
+    let (snapshot, mut scratch) = (set.load(), Scratch::default());
+    snapshot.match_text(br#"{"a":["s1","s2"],"b":"x"}"#, Validation::Checked, &mut scratch).expect("an event");
+    assert!(scratch.is_small());
+    let (values, text) = (format!(r#"{{"a":[{}"s1"]}}"#, r#""s","#.repeat(100_000)), format!(r#"{{"b":"{}"}}"#, "x".repeat(4 << 20)));
+    let escaped = format!(r#"{{"a":"{}"}}"#, r"\n".repeat(2 << 20));
+    for huge in [values, text, escaped] {
+        let mut scratch = Scratch::default();
+        snapshot.match_text(huge.as_bytes(), Validation::Checked, &mut scratch).expect("an event");
+        assert!(!scratch.is_small());
+    }
+}

@@ -165,6 +165,13 @@ pub struct Blocks {
     state: State,
 }
 
+impl Blocks {
+    /// Memory in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Block>() + self.quotes.capacity() * 8
+    }
+}
+
 impl std::ops::Deref for Blocks {
     type Target = [Block];
 

@@ -25,6 +25,13 @@ pub struct WalkState {
     pub(super) sifted: usize,
 }
 
+impl WalkState {
+    /// What the longest event so far took, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.blocks.size_bytes()
+    }
+}
+
 /// A number in the text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Numeral {

@@ -192,9 +192,11 @@ def test_a_file_of_the_first_version_goes_on(tmp_path: Path) -> None:
     old.close()
     reader = SqliteStore.open_reader(path)
     assert reader.count_dead_letters() == 0
-    reader.close()
+    assert [one.id for one in reader.fetch(places)] == ["e-0", "e-1", "e-2"]
     store = SqliteStore(path)
     assert pending(store.recover()) == places
+    assert [one.id for one in reader.fetch(places)] == ["e-0", "e-1", "e-2"]
+    reader.close()
     assert [one.id for one in store.fetch(places)] == ["e-0", "e-1", "e-2"]
     more = append(store, *[event(n) for n in range(16)])
     settle(store, places)

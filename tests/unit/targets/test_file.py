@@ -186,6 +186,26 @@ def test_a_pipe_holds_nobody(tmp_path: Path) -> None:
     target.close()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_half_a_line_in_a_pipe_is_remembered_until_something_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    target = FileTarget(path)
+    long = delivery_of(b'{"t":"%s"}' % (b"x" * 500_000))
+    for _ in range(3):  # The first stops in the midst of its line, the others write nothing.
+        (failure,) = target.deliver([long]) or ()
+        assert failure is not None
+    got = b""
+    while block := _read(reader):
+        got += block
+    assert target.deliver([delivery_of(b'{"n":1}')]) is None
+    assert _read(reader) == b'\n{"n":1}\n'
+    assert got.startswith(b'{"t":"xxx')
+    os.close(reader)
+    target.close()
+
+
 def _read(fd: int) -> bytes:
     try:
         return os.read(fd, 1 << 20)

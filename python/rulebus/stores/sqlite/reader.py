@@ -37,6 +37,11 @@ FROM (SELECT 0 AS kind, seq AS number, data FROM log WHERE seq IN (SELECT value 
       UNION ALL SELECT 1, block, data FROM packed WHERE block IN (SELECT value FROM json_each(?2))
       ORDER BY kind, number)
 """
+# Of a file of version 1, which no bus has opened since.
+_FETCH_1 = """
+SELECT json_group_array(json_array(0, seq, length(data))), CAST(group_concat(CAST(data AS TEXT), '') AS BLOB)
+FROM (SELECT seq, data FROM log WHERE seq IN (SELECT value FROM json_each(?1)) AND ?2 IS NOT NULL ORDER BY seq)
+"""
 _LETTERS_BEYOND = """
 SELECT json_group_array(json_array(id, record, length(data), length(input))),
     CAST(group_concat(CAST(data AS TEXT) || CAST(ifnull(input, x'') AS TEXT), '') AS BLOB)
@@ -66,6 +71,7 @@ class SqliteReader:
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
+        self._packed = False  # Whether the file was seen to have packed events.
         # A reader that nobody closes lets go of the file with its last reference.
         weakref.finalize(self, _close, self._idle)
 
@@ -107,7 +113,10 @@ class SqliteReader:
             if sorted(set(wanted)) != wanted:
                 raise ValueError(f"fetch() takes rising places, each once, not {wanted!r}")
             blocks = sorted({place >> PACK_BITS for place in wanted})
-            rows, data = self.ask(_FETCH, (_json.dumps_text(wanted), _json.dumps_text(blocks)))
+            # Once of version 2, always.
+            self._packed = self._packed or self.ask("PRAGMA user_version")[0] > 1
+            statement = _FETCH if self._packed else _FETCH_1
+            rows, data = self.ask(statement, (_json.dumps_text(wanted), _json.dumps_text(blocks)))
             found: dict[int, tuple[int, int]] = {}
             offset = 0
             for kind, number, length in sorted(_json.loads(rows)):
