@@ -169,7 +169,7 @@ class Bench:
     def puts(self, name: str) -> Puts:
         """New rules put one by one, each timed; then matching with and without puts beside it."""
         workload = self.workload(name)
-        matcher = Matcher(workload.texts())
+        matcher = Matcher(workload.texts(), validation="checked")
         fresh = _fresh(workload)
         taken = []
         for _ in range(_PUTS):
@@ -189,7 +189,7 @@ class Bench:
     def calls_per_s(self, name: str) -> float:
         """`match(bytes)` calls a second, the fastest round."""
         workload = self.workload(name)
-        matcher, lines = Matcher(workload.texts()), workload.lines()[:5_000]
+        matcher, lines = Matcher(workload.texts(), validation="checked"), workload.lines()[:5_000]
         expected = len(matcher.match_lines(b"\n".join(lines)).rules)
         match, best = matcher.match, 1e9
         for _ in range(4 * self.rounds):
@@ -206,7 +206,7 @@ class Bench:
         if len(os.sched_getaffinity(0)) < 2:
             return None
         workload = self.workload(name)
-        matcher, buffer = Matcher(workload.texts()), b"\n".join(workload.lines())
+        matcher, buffer = Matcher(workload.texts(), validation="checked"), b"\n".join(workload.lines())
         best = {1: 1e9, 2: 1e9}
         for _ in range(2 * self.rounds):
             for threads in best:

@@ -12,7 +12,7 @@ class Adapter:
     name = "rulebus"
 
     def build(self, rules: Rules) -> int:
-        self.matcher = Matcher(rules)
+        self.matcher = Matcher(rules, validation="checked")
         return len(self.matcher)
 
     def match(self, event: bytes) -> int:

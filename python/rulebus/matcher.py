@@ -101,9 +101,10 @@ class Matcher(_core.Matcher):
     for the merging of the index, which a background thread does. Long work lets other threads run. A forked
     child may go on matching and changing its copy.
 
-    `validation` says how much of an event's text is checked: ``strict`` everything, as RFC 8259 has it;
-    ``checked`` (the default) the whole text for strings, UTF-8 and brackets, and the grammar wherever rules
-    look; ``trusted`` nothing, for events that were checked before.
+    `validation` says how much of an event's text is checked: ``strict`` (the default) everything, as RFC 8259
+    has it, so that no answer and no error depends on which rules there are; ``checked`` the whole text for
+    strings, UTF-8 and brackets, and the grammar wherever rules look; ``trusted`` nothing, for events that were
+    checked before.
 
     ``adapt`` (the default) lets the matcher observe one event in some thousands. Where events meet many rules in
     vain, because they are looked up by a value that is rare among rules and common among events, a background
@@ -124,7 +125,7 @@ class Matcher(_core.Matcher):
         rules: Mapping[Any, PatternLike] | Iterable[tuple[Any, PatternLike]] | None = None,
         *,
         adapt: bool = True,
-        validation: Validation = "checked",
+        validation: Validation = "strict",
         max_event_bytes: int = 16 << 20,
         max_event_depth: int = 1000,
         max_event_values: int = 1 << 20,

@@ -36,7 +36,7 @@ _DEFAULT_WORKLOAD = "full-3000"
 @click.option("--events", "-n", "most", type=click.IntRange(min=1), default=100_000, show_default=True, help="At most so many events, the first ones.")  # fmt: skip
 @click.option("--threads", "-t", type=click.IntRange(min=0), default=1, show_default=True, help="For match_lines; 0: one per processor.")  # fmt: skip
 @click.option(
-    "--validation", type=LEVELS, default="checked", show_default=True, help="How closely events are checked."
+    "--validation", type=LEVELS, default="strict", show_default=True, help="How closely events are checked."
 )
 @click.option(
     "--rounds", type=click.IntRange(min=3), default=9, show_default=True, help="More rounds, less noise."

@@ -24,7 +24,7 @@ __all__ = ["explain"]
 @click.option(
     "--validation",
     type=LEVELS,
-    default="checked",
+    default="strict",
     show_default=True,
     help="How closely the event is checked.",
 )

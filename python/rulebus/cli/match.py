@@ -32,7 +32,7 @@ __all__ = ["match"]
 )
 @click.option("--strict", is_flag=True, help="Stop at the first line that is no event.")
 @click.option(
-    "--validation", type=LEVELS, default="checked", show_default=True,
+    "--validation", type=LEVELS, default="strict", show_default=True,
     help="How closely events are checked: the whole line, what rules could see, or nothing that costs time.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="JSON output; it is JSON in any case.")

@@ -31,7 +31,7 @@ class Plan:
     events_from: str = "-"
     bad_events: int = 0
     cut: bool = False
-    validation: Validation = "checked"
+    validation: Validation = "strict"
     threads: int = 1
     rounds: int = 9
     judge_s: float = 5.0
