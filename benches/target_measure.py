@@ -201,8 +201,8 @@ class Bench:
         return len(lines) / best
 
     @remembered
-    def threads_times(self, name: str) -> float | None:
-        """How much faster two threads match than one; None with a single processor."""
+    def two_threads(self, name: str) -> tuple[float, float] | None:
+        """How much faster two threads match than one, and their events a second; None with a single processor."""
         if len(os.sched_getaffinity(0)) < 2:
             return None
         workload = self.workload(name)
@@ -217,7 +217,7 @@ class Bench:
                     raise RuntimeError(
                         f"{name}: {found} matches on {threads} threads, not {workload.matches}"
                     )
-        return best[1] / best[2]
+        return best[1] / best[2], len(workload.lines()) / best[2]
 
     def build_s(self, name: str, rounds: int = 3) -> tuple[float, float]:
         """Seconds of the fastest of some builds, and the least processor time, of all threads."""
