@@ -42,12 +42,6 @@ impl ByteSet {
         self.0[byte as usize >> 6] >> (byte & 63) & 1 != 0
     }
 
-    /// Whether a digit is in it.
-    #[inline(always)]
-    pub(crate) fn holds_a_digit(&self) -> bool {
-        self.0[0] >> b'0' & 0x3ff != 0
-    }
-
     pub(crate) fn insert(&mut self, byte: u8) {
         self.0[byte as usize >> 6] |= 1 << (byte & 63);
     }

@@ -16,7 +16,10 @@ use crate::{
         verify::Event,
         visit::{Hits, Roots, VisitScratch},
     },
-    walk::{self, Leaves, Validation},
+    walk::{
+        Leaves, Validation,
+        lines::{Events, Ready},
+    },
 };
 
 /// Events of a group: enough to wait for memory at once, and few enough that their values stay in the nearest cache.
@@ -73,7 +76,7 @@ impl Snapshot {
     /// rules only as far as `match_any` looks.
     pub fn match_each<'t>(
         &self,
-        events: impl Iterator<Item = &'t [u8]>,
+        mut events: impl Events<'t>,
         level: Validation,
         first_only: bool,
         scratch: &mut Scratch,
@@ -82,9 +85,12 @@ impl Snapshot {
         if self.trie.len() <= MOST_PATHS && self.segments.iter().any(|segment| segment.is_large()) {
             return self.match_together(events, level, first_only, scratch, each);
         }
-        for event in events {
-            let found = self.match_alone(event, level, first_only, scratch);
-            each(event, found.map(|()| &scratch.matches[..]));
+        while let Some(event) = events.next_event(&mut scratch.walk, &self.limits) {
+            let text = event.text();
+            let found = event
+                .walk_sieved((&self.trie, &self.sieves), level, &self.limits, &mut scratch.leaves)
+                .and_then(|()| self.find(text, first_only, scratch));
+            each(text, found.map(|()| &scratch.matches[..]));
         }
     }
 
@@ -92,7 +98,7 @@ impl Snapshot {
     #[doc(hidden)]
     pub fn match_together<'t>(
         &self,
-        mut events: impl Iterator<Item = &'t [u8]>,
+        mut events: impl Events<'t>,
         level: Validation,
         first_only: bool,
         scratch: &mut Scratch,
@@ -103,19 +109,17 @@ impl Snapshot {
         let mut texts: [&[u8]; GROUP] = [&[]; GROUP];
         loop {
             let (mut count, mut long) = (0, None);
-            while count < GROUP && long.is_none() {
-                match events.next() {
-                    // Lanes keep no memory that only few events need.
-                    Some(event) if event.len() > LONG_EVENT => long = Some(event),
-                    // So is one that is to be observed.
-                    Some(event) if self.observer.as_ref().is_some_and(|observer| scratch.turns.is_due(observer)) => long = Some(event),
-                    Some(event) => {
-                        self.begin(event, level, &mut lanes[count], scratch);
-                        texts[count] = event;
-                        count += 1;
-                    }
-                    None => break,
+            while count < GROUP {
+                let Some(event) = events.next_event(&mut scratch.walk, &self.limits) else { break };
+                let text = event.text();
+                // Lanes keep no memory that only few events need. By itself is also matched what is to be observed.
+                if text.len() > LONG_EVENT || self.observer.as_ref().is_some_and(|observer| scratch.turns.is_due(observer)) {
+                    long = Some(text);
+                    break;
                 }
+                self.begin(event, level, &mut lanes[count]);
+                texts[count] = text;
+                count += 1;
             }
             for (at, segment) in self.segments.iter().enumerate() {
                 let (reader, lanes) = ((self.version, first_only), &mut lanes[..count]);
@@ -146,10 +150,11 @@ impl Snapshot {
     }
 
     /// Reads an event into a lane.
-    fn begin(&self, text: &[u8], level: Validation, lane: &mut Lane, scratch: &mut Scratch) {
+    fn begin(&self, event: Ready, level: Validation, lane: &mut Lane) {
+        let text = event.text();
         lane.keys.clear();
         lane.steps = self.limits.max_array_steps;
-        lane.fault = walk::walk_sieved(text, (&self.trie, &self.sieves), level, &self.limits, &mut scratch.walk, &mut lane.leaves).err();
+        lane.fault = event.walk_sieved((&self.trie, &self.sieves), level, &self.limits, &mut lane.leaves).err();
         if lane.fault.is_some() {
             lane.leaves.clear();
         }

@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     error::EventError,
-    memory,
     walk::{Validation, lines},
 };
 use std::{
@@ -61,8 +60,6 @@ pub const NO_EVENT: u8 = 255;
 
 /// Size of a piece: large enough to make taking one cheap, small enough to divide the work evenly.
 const PIECE: usize = 256 << 10;
-/// How far behind a line text is read ahead: a few lines.
-const AHEAD: usize = 4096;
 
 thread_local! {
     /// The working memory of a thread's last call: to make it anew costs as much as the matching of 20 lines, and it
@@ -75,7 +72,7 @@ impl Snapshot {
     pub fn match_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Lines {
         let parts = run(buffer, threads, |piece, base, scratch| {
             let mut part = Lines { offsets: Vec::with_capacity(piece.len() / 512), ..Lines::default() };
-            self.match_each(ahead(piece), level, false, scratch, |line, found| {
+            self.match_each(lines::events(piece), level, false, scratch, |line, found| {
                 match found {
                     Ok(rules) => part.rules.extend_from_slice(rules),
                     Err(error) => part.errors.push(LineError { event: part.offsets.len(), offset: base + place(line, piece), error }),
@@ -103,7 +100,7 @@ impl Snapshot {
     pub fn any_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Vec<u8> {
         let parts = run(buffer, threads, |piece, _, scratch| {
             let mut answers = Vec::with_capacity(piece.len() / 512);
-            self.match_each(ahead(piece), level, true, scratch, |_, found| {
+            self.match_each(lines::events(piece), level, true, scratch, |_, found| {
                 answers.push(match found {
                     Ok([]) => NO_MATCH,
                     Ok(_) => MATCH,
@@ -119,7 +116,7 @@ impl Snapshot {
     pub fn count_lines(&self, buffer: &[u8], level: Validation, threads: usize) -> Counts {
         let parts = run(buffer, threads, |piece, base, scratch| {
             let mut part = Counts::default();
-            self.match_each(ahead(piece), level, false, scratch, |line, found| {
+            self.match_each(lines::events(piece), level, false, scratch, |line, found| {
                 match found {
                     Ok(rules) => add(&mut part.by_rule, rules.iter().map(|rule| (*rule, 1))),
                     Err(error) => part.errors.push(LineError { event: part.events, offset: base + place(line, piece), error }),
@@ -136,17 +133,6 @@ impl Snapshot {
         }
         all
     }
-}
-
-/// The lines of a piece, while what follows some way behind them is read ahead: to find a line's end is the first touch of
-/// its text, and would wait for memory.
-fn ahead(piece: &[u8]) -> impl Iterator<Item = &[u8]> {
-    lines::lines(piece).map(|(at, line)| {
-        for line_of_memory in (0..line.len() + 64).step_by(64) {
-            memory::expect(piece, at + AHEAD + line_of_memory);
-        }
-        line
-    })
 }
 
 /// Where a line of a piece begins.

@@ -206,7 +206,7 @@ impl Snapshot {
     }
 
     #[inline]
-    fn find(&self, text: &[u8], first_only: bool, scratch: &mut Scratch) -> Result<(), EventError> {
+    pub(super) fn find(&self, text: &[u8], first_only: bool, scratch: &mut Scratch) -> Result<(), EventError> {
         if let Some(observer) = &self.observer
             && scratch.turns.is_due(observer)
         {

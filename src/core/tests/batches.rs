@@ -5,7 +5,7 @@ use rulebus_core::{
     error::EventError,
     limits::{EventLimits, PatternLimits},
     store::{Change, MATCH, NO_EVENT, NO_MATCH, Put, RuleId, RuleSet, Scratch},
-    walk::Validation,
+    walk::{Validation, lines::lines},
 };
 
 fn random(seed: u64) -> impl FnMut(usize) -> usize {
@@ -175,5 +175,61 @@ fn a_thread_keeps_no_memory_that_only_a_huge_event_needs() {
         let mut scratch = Scratch::default();
         snapshot.match_text(huge.as_bytes(), Validation::Checked, &mut scratch).expect("an event");
         assert!(!scratch.is_small());
+    }
+}
+
+/// Lines of all lengths, at all places among the blocks of 64 bytes: ends, blanks, faults and what is too long.
+#[test]
+fn lines_end_at_their_newlines() {
+    let set = RuleSet::new(EventLimits { max_event_bytes: 300, ..EventLimits::default() });
+    put(&set, &[r#"{"k":["v"]}"#.to_owned(), r#"{"k":[{"prefix":"w"}]}"#.to_owned()]);
+    for large in [false, true] {
+        if large {
+            put(&set, &filler());
+        }
+        let snapshot = set.load();
+        for seed in 1..300 {
+            let next = &mut random(seed * 104_729);
+            let mut buffer = String::new();
+            for _ in 0..next(12) {
+                let longest = if next(9) == 0 { 400 } else { 140 };
+                let pad = "x".repeat(next(longest));
+                let (before, after) = ([" ", "\t", "", ""][next(4)].repeat(next(70)), [" ", "\r", "", ""][next(4)].repeat(next(70)));
+                let line = match next(9) {
+                    0 => String::new(),
+                    // A newline within a string makes two faults.
+                    1 => format!("{{\"p\":\"{pad}\n{pad}\",\"k\":\"v\"}}"),
+                    2 => format!(r#"{{"p":"{pad}\","k":"v"}}"#),
+                    3 => format!(r#"{{"p":"{pad}","k":"é"}}"#),
+                    4 => format!("{{\"p\":\"{pad}\x01\",\"k\":\"v\"}}"),
+                    5 => format!(r#"{{"p":["{pad}\\",{{"{pad}":[]}}],"k":"wé"}}"#),
+                    _ => format!(r#"{{"p":"{pad}","k":"v"}}"#),
+                };
+                buffer += &format!("{before}{line}{after}{}", ["\n", "\r\n"][next(2)]);
+            }
+            buffer.truncate(buffer.trim_end_matches('\n').len() + next(2));
+            for level in [Validation::Checked, Validation::Strict, Validation::Trusted] {
+                let found = snapshot.match_lines(buffer.as_bytes(), level, 1);
+                let (mut n, mut errors, mut scratch) = (0, found.errors.iter(), Scratch::default());
+                for (offset, line) in lines(buffer.as_bytes()) {
+                    let rules = &found.rules[found.offsets[n] as usize..found.offsets[n + 1] as usize];
+                    let valid = snapshot.match_text(line, Validation::Strict, &mut Scratch::default()).is_ok();
+                    let alone = snapshot.match_text(line, level, &mut scratch).map(|()| &scratch.matches[..]);
+                    let together = match errors.as_slice().first().filter(|error| error.event == n) {
+                        Some(error) => {
+                            assert_eq!(error.offset, offset);
+                            Err(errors.next().expect("just seen").error)
+                        }
+                        None => Ok(rules),
+                    };
+                    // Without checks only what is an event has a certain answer.
+                    if level != Validation::Trusted || valid {
+                        assert_eq!(together, alone, "{level:?} {line:?} in {buffer:?}");
+                    }
+                    n += 1;
+                }
+                assert_eq!((found.offsets.len(), errors.next()), (n + 1, None));
+            }
+        }
     }
 }

@@ -1,25 +1,29 @@
-//! Stage 1: for every 64 bytes of the text, bitmaps of the quotes, the brackets and the backslashes, and once for the
-//! whole text whether strings are closed, hold raw control characters, or anything is not ASCII.
+//! Stage 1: for every 64 bytes of the text, bitmaps of the quotes and of what lies inside strings, and once for the whole
+//! text whether strings are closed, hold raw control characters, or anything is a backslash or not ASCII. Brackets and
+//! backslashes are looked for where somebody asks for them: most text is never skipped and holds no escape.
 //! One bit a byte, the lowest first. The instruction set is a type parameter; everything here is inlined into a
 //! function that was compiled for it (see `dispatch`), so that the bit counts are single instructions too.
 //!
 //! SOURCE: Langdale & Lemire, "Parsing gigabytes of JSON per second" (2019), sections 3.1.1 and 3.1.2.
-//! INVARIANT: after `fill` of everything there is one block for every started 64 bytes and then a sentinel whose quotes and
-//! closing brackets are all set, so that a scan for either stops without asking for the end of the text.
+//! INVARIANT: after `fill` of everything there is one block for every started 64 bytes and then a sentinel whose quotes are
+//! all set, so that a scan for one stops without asking for the end of the text.
 
 use super::dotted::dotted;
 use super::elements::{Member, Run, replay};
+use super::scan::closing;
+use crate::memory;
 use crate::path::ByteSet;
 
-/// What is where in 64 bytes.
+/// How far behind its end the text is read ahead where lines are looked for: a few lines.
+const AHEAD: usize = 4096;
+
+/// The strings in 64 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Block {
-    /// `{` and `[` outside strings.
-    pub open: u64,
-    /// `}` and `]` outside strings.
-    pub close: u64,
-    /// All backslashes.
-    pub backslash: u64,
+struct Block {
+    /// Set from each opening quote to just before its closing one.
+    inside: u64,
+    /// Quotes that open or close a string (not the escaped ones).
+    quotes: u64,
 }
 
 /// Sixty-four bytes seen by an instruction set: one mask for each question.
@@ -37,14 +41,25 @@ pub struct Masks {
     pub control: u64,
     /// Equal to `.`.
     pub dot: u64,
+    /// Equal to a newline.
+    pub newline: u64,
     /// Not zero when any byte is above 0x7f.
     pub high: u64,
+}
+
+/// What is to be seen of sixty-four bytes at a glance.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance {
+    /// Equal to `"`.
+    pub quote: u64,
+    /// Zero when there is no backslash, no control character and no byte above 0x7f: as in most blocks.
+    pub odd: u64,
 }
 
 impl Masks {
     /// Of the bytes from a position on, followed by bytes of no interest; `high` stays as it is.
     #[inline(always)]
-    fn behind(self, start: usize) -> Self {
+    fn behind(self, start: u32) -> Self {
         Self {
             quote: self.quote >> start,
             backslash: self.backslash >> start,
@@ -52,6 +67,23 @@ impl Masks {
             close: self.close >> start,
             control: self.control >> start,
             dot: self.dot >> start,
+            newline: self.newline >> start,
+            high: self.high,
+        }
+    }
+
+    /// Of the bytes before a position; `high` stays as it is.
+    #[inline(always)]
+    fn before(self, end: u32) -> Self {
+        let kept = !(!0 << end);
+        Self {
+            quote: self.quote & kept,
+            backslash: self.backslash & kept,
+            open: self.open & kept,
+            close: self.close & kept,
+            control: self.control & kept,
+            dot: self.dot & kept,
+            newline: 0,
             high: self.high,
         }
     }
@@ -64,6 +96,12 @@ pub trait Isa {
     /// # Safety
     /// The processor must have the instruction set.
     unsafe fn masks(bytes: &[u8; 64]) -> Masks;
+
+    /// Looks at 64 bytes for no more than most of them hold.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    unsafe fn glance(bytes: &[u8; 64]) -> Glance;
 
     /// Bit i of the result is the parity of bits 0..=i: set from each opening quote to just before its closing one.
     ///
@@ -94,23 +132,6 @@ pub trait Isa {
         unsafe { Self::digits(low) as u64 | (Self::digits(high) as u64) << 32 }
     }
 
-    /// Backslashes, and dots that do not stand behind a digit, or, if `any` says so, all dots. `before` is the same text a
-    /// byte earlier.
-    ///
-    /// # Safety
-    /// The processor must have the instruction set.
-    #[inline(always)]
-    unsafe fn dots(bytes: &[u8; 64], before: &[u8; 64], any: bool) -> u64 {
-        // SAFETY: passed on to the caller.
-        unsafe {
-            let masks = Self::masks(bytes);
-            if any || masks.dot == 0 {
-                return masks.backslash | masks.dot;
-            }
-            masks.backslash | masks.dot & !Self::digits_of_64(before)
-        }
-    }
-
     /// See [`fill`]: a function of its own, compiled for the instruction set if that is not the target's.
     ///
     /// # Safety
@@ -121,14 +142,34 @@ pub trait Isa {
         unsafe { fill::<Self>(text, blocks, until) }
     }
 
+    /// See [`fill_line`]: likewise.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    #[inline(never)]
+    unsafe fn fill_line(rest: &[u8], blocks: &mut Blocks) -> Option<usize> {
+        // SAFETY: passed on to the caller.
+        unsafe { fill_line::<Self>(rest, blocks) }
+    }
+
+    /// See [`closing`]: likewise.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set.
+    #[inline(never)]
+    unsafe fn closing(chunks: &[[u8; 64]], inside: &[u64], start: usize, depth: u32) -> Result<usize, u32> {
+        // SAFETY: passed on to the caller.
+        unsafe { closing::<Self>(chunks, inside, start, depth) }
+    }
+
     /// See [`dotted`]: likewise.
     ///
     /// # Safety
     /// The processor must have the instruction set.
     #[inline(never)]
-    unsafe fn dotted(text: &[u8], from: usize, before: &ByteSet) -> Option<usize> {
+    unsafe fn dotted(text: &[u8], blocks: &Blocks, from: usize, before: &ByteSet) -> Option<usize> {
         // SAFETY: passed on to the caller.
-        unsafe { dotted::<Self>(text, from, before) }
+        unsafe { dotted::<Self>(text, blocks, from, before) }
     }
 
     /// See [`replay`]: likewise.
@@ -158,9 +199,9 @@ pub struct Summary {
 /// The blocks of a text, from the front as far as they were asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Blocks {
-    list: Vec<Block>,
-    /// Quotes that open or close a string (not the escaped ones), a word a block. Apart, and the lowest byte first on any
-    /// machine, so that a scan can begin at any byte of them.
+    /// A word a block, see `Block`.
+    inside: Vec<u64>,
+    /// The same, and the lowest byte first on any machine, so that a scan can begin at any byte of them.
     quotes: Vec<u64>,
     state: State,
 }
@@ -168,29 +209,30 @@ pub struct Blocks {
 impl Blocks {
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.list.capacity() * size_of::<Block>() + self.quotes.capacity() * 8
+        (self.inside.capacity() + self.quotes.capacity()) * 8
     }
-}
 
-impl std::ops::Deref for Blocks {
-    type Target = [Block];
-
-    #[inline(always)]
-    fn deref(&self) -> &[Block] {
-        &self.list
-    }
-}
-
-impl Blocks {
     /// Before a text.
     #[inline(always)]
     pub fn clear(&mut self) {
-        self.list.clear();
+        self.inside.clear();
         self.quotes.clear();
         self.state = State::default();
     }
 
-    /// A bit for every byte of the blocks.
+    /// How many there are.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.inside.len()
+    }
+
+    /// What lies inside strings: a bit for every byte of the blocks.
+    #[inline(always)]
+    pub fn inside(&self) -> &[u64] {
+        &self.inside
+    }
+
+    /// The quotes of strings: likewise.
     #[inline(always)]
     pub fn quotes(&self) -> &[u64] {
         &self.quotes
@@ -202,11 +244,56 @@ impl Blocks {
         self.state.backslash != 0
     }
 
+    /// Makes room for so many more.
+    #[inline(always)]
+    fn room(&mut self, more: usize) -> Room {
+        self.inside.reserve(more);
+        self.quotes.reserve(more);
+        Room { inside: self.inside.as_mut_ptr(), quotes: self.quotes.as_mut_ptr() }
+    }
+
+    /// # Safety
+    /// So many were written.
+    #[inline(always)]
+    unsafe fn set_len(&mut self, len: usize) {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            self.inside.set_len(len);
+            self.quotes.set_len(len);
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, block: Block) {
+        self.inside.push(block.inside);
+        self.quotes.push(block.quotes.to_le());
+    }
+
     /// What there is in the blocks.
     #[inline(always)]
     pub fn summary(&self) -> Summary {
         let state = &self.state;
         Summary { unclosed: state.in_string != 0, control: state.control != 0, high: state.high != 0, backslash: state.backslash != 0 }
+    }
+}
+
+/// Where blocks are written; apart from the vectors, which would be asked for their place each time.
+#[derive(Clone, Copy)]
+struct Room {
+    inside: *mut u64,
+    quotes: *mut u64,
+}
+
+impl Room {
+    /// # Safety
+    /// There is room for so many and one.
+    #[inline(always)]
+    unsafe fn write(self, n: usize, block: Block) {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            self.inside.add(n).write(block.inside);
+            self.quotes.add(n).write(block.quotes.to_le());
+        }
     }
 }
 
@@ -218,52 +305,102 @@ impl Blocks {
 #[inline(always)]
 pub unsafe fn fill<I: Isa + ?Sized>(text: &[u8], blocks: &mut Blocks, until: usize) {
     let (chunks, rest) = text.as_chunks::<64>();
-    let from = blocks.list.len();
+    let from = blocks.len();
     if from > chunks.len() {
         return;
     }
-    if from == 0 {
-        blocks.list.reserve(chunks.len() + 2);
-        blocks.quotes.reserve(chunks.len() + 2);
-    }
+    let room = blocks.room(chunks.len() + 2 - from);
     let whole = until.clamp(from, chunks.len());
     let mut state = blocks.state;
-    let slots = blocks.list.spare_capacity_mut().iter_mut().zip(blocks.quotes.spare_capacity_mut());
-    for (chunk, (slot, quotes)) in chunks[from..whole].iter().zip(slots) {
-        // SAFETY: passed on to the caller.
-        let (block, quote) = unsafe { state.block::<I>(I::masks(chunk)) };
-        slot.write(block);
-        quotes.write(quote.to_le());
+    for (n, chunk) in chunks[..whole].iter().enumerate().skip(from) {
+        // SAFETY: passed on to the caller; there is room.
+        unsafe {
+            let glance = I::glance(chunk);
+            let plain = glance.odd | state.escape == 0;
+            room.write(n, if plain { state.plain::<I>(glance.quote) } else { state.any::<I>(I::masks(chunk)) });
+        }
     }
-    // SAFETY: so many slots were reserved and have just been written.
-    unsafe {
-        blocks.list.set_len(whole);
-        blocks.quotes.set_len(whole);
-    }
+    // SAFETY: just written.
+    unsafe { blocks.set_len(whole) };
     if until > chunks.len() {
         if !rest.is_empty() {
             // SAFETY: passed on to the caller.
-            let masks = unsafe {
-                match text.last_chunk() {
-                    // What lies before the rest has been seen; no copy, for which the look at it would wait.
-                    Some(last) => I::masks(last).behind(64 - rest.len()),
-                    None => {
-                        let mut last = [b' '; 64];
-                        last[..rest.len()].copy_from_slice(rest);
-                        I::masks(&last)
-                    }
-                }
-            };
-            // SAFETY: passed on to the caller.
-            let (block, quote) = unsafe { state.block::<I>(masks) };
-            blocks.list.push(block);
-            blocks.quotes.push(quote.to_le());
+            blocks.push(unsafe { state.any::<I>(last_masks::<I>(text)) });
         }
-        blocks.list.push(Block { open: 0, close: !0, backslash: 0 });
-        blocks.quotes.push(!0);
+        blocks.push(SENTINEL);
     }
     blocks.state = state;
 }
+
+/// Makes all blocks of the first line of `rest`, and returns where it ends, if there is a newline. In a string a newline could
+/// not stand, so the bytes alone tell. What follows some way behind is read ahead: to look for the end of a line is the first
+/// touch of its text, and would wait for memory.
+///
+/// # Safety
+/// The processor must have the instruction set `I`.
+#[inline(always)]
+pub unsafe fn fill_line<I: Isa + ?Sized>(rest: &[u8], blocks: &mut Blocks) -> Option<usize> {
+    let (chunks, tail) = rest.as_chunks::<64>();
+    blocks.clear();
+    let room = blocks.room(chunks.len() + 2);
+    let mut state = State::default();
+    for (n, chunk) in chunks.iter().enumerate() {
+        memory::expect(chunk, AHEAD);
+        // SAFETY: passed on to the caller; there is room, and all blocks before `n` were written.
+        unsafe {
+            let glance = I::glance(chunk);
+            if glance.odd | state.escape == 0 {
+                room.write(n, state.plain::<I>(glance.quote));
+                continue;
+            }
+            let masks = I::masks(chunk);
+            if masks.newline == 0 {
+                room.write(n, state.any::<I>(masks));
+                continue;
+            }
+            let end = masks.newline.trailing_zeros();
+            blocks.set_len(n);
+            if end > 0 {
+                blocks.push(state.any::<I>(masks.before(end)));
+            }
+            blocks.push(SENTINEL);
+            blocks.state = state;
+            return Some(64 * n + end as usize);
+        }
+    }
+    let end = tail.iter().position(|b| *b == b'\n').map(|at| 64 * chunks.len() + at);
+    // SAFETY: all blocks of the chunks were written; the rest is passed on to the caller.
+    unsafe {
+        blocks.set_len(chunks.len());
+        blocks.state = state;
+        fill::<I>(&rest[..end.unwrap_or(rest.len())], blocks, usize::MAX);
+    }
+    end
+}
+
+/// Of the last bytes of a text, which are no 64.
+///
+/// # Safety
+/// The processor must have the instruction set `I`.
+#[inline(always)]
+pub unsafe fn last_masks<I: Isa + ?Sized>(text: &[u8]) -> Masks {
+    let rest = text.as_chunks::<64>().1;
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match text.last_chunk() {
+            // What lies before the rest is seen again; no copy, for which the look at it would wait.
+            Some(last) => I::masks(last).behind(64 - rest.len() as u32),
+            None => {
+                let mut last = [b' '; 64];
+                last[..rest.len()].copy_from_slice(rest);
+                I::masks(&last)
+            }
+        }
+    }
+}
+
+/// Stands behind the last block.
+const SENTINEL: Block = Block { inside: 0, quotes: !0 };
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
@@ -277,18 +414,31 @@ struct State {
 }
 
 impl State {
+    /// A block in which nothing is odd.
+    ///
     /// # Safety
     /// The processor must have the instruction set `I`.
     #[inline(always)]
-    unsafe fn block<I: Isa + ?Sized>(&mut self, m: Masks) -> (Block, u64) {
-        let quote = m.quote & !self.escaped(m.backslash);
+    unsafe fn plain<I: Isa + ?Sized>(&mut self, quotes: u64) -> Block {
         // SAFETY: passed on to the caller.
-        let inside = unsafe { I::prefix_parity(quote) } ^ self.in_string;
+        let inside = unsafe { I::prefix_parity(quotes) } ^ self.in_string;
         self.in_string = ((inside as i64) >> 63) as u64;
-        self.control |= m.control & inside;
+        Block { inside, quotes }
+    }
+
+    /// Any other.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set `I`.
+    #[inline(always)]
+    unsafe fn any<I: Isa + ?Sized>(&mut self, m: Masks) -> Block {
+        let escaped = self.escaped(m.backslash);
+        // SAFETY: passed on to the caller.
+        let block = unsafe { self.plain::<I>(m.quote & !escaped) };
+        self.control |= m.control & block.inside;
         self.high |= m.high;
         self.backslash |= m.backslash;
-        (Block { open: m.open & !inside, close: m.close & !inside, backslash: m.backslash }, quote)
+        block
     }
 
     /// The bytes that a backslash escapes: those after an odd run of backslashes.
@@ -313,7 +463,7 @@ pub struct Portable;
 impl Isa for Portable {
     #[inline(always)]
     unsafe fn masks(bytes: &[u8; 64]) -> Masks {
-        let mut m = Masks { quote: 0, backslash: 0, open: 0, close: 0, control: 0, dot: 0, high: 0 };
+        let mut m = Masks { quote: 0, backslash: 0, open: 0, close: 0, control: 0, dot: 0, newline: 0, high: 0 };
         for (i, word) in bytes.as_chunks::<8>().0.iter().enumerate() {
             let w = u64::from_le_bytes(*word);
             // '[' and '{', ']' and '}' differ only in 0x20.
@@ -325,9 +475,21 @@ impl Isa for Portable {
             m.close |= gather(equal(lower, b'}')) << at;
             m.control |= gather(zero(w & (0xe0 * ONES))) << at;
             m.dot |= gather(equal(w, b'.')) << at;
+            m.newline |= gather(equal(w, b'\n')) << at;
             m.high |= w & TOPS;
         }
         m
+    }
+
+    #[inline(always)]
+    unsafe fn glance(bytes: &[u8; 64]) -> Glance {
+        let mut glance = Glance { quote: 0, odd: 0 };
+        for (i, word) in bytes.as_chunks::<8>().0.iter().enumerate() {
+            let w = u64::from_le_bytes(*word);
+            glance.quote |= gather(equal(w, b'"')) << (8 * i);
+            glance.odd |= equal(w, b'\\') | zero(w & (0xe0 * ONES)) | w & TOPS;
+        }
+        glance
     }
 
     #[inline(always)]
@@ -377,140 +539,4 @@ fn gather(tops: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::walk::Instructions;
-
-    /// An expression in which `$isa` is one of the available instruction sets.
-    macro_rules! with {
-        ($instructions:expr, $isa:ident => $what:expr) => {{
-            macro_rules! as_set {
-                ($set:ty) => {{
-                    type $isa = $set;
-                    // SAFETY: the processor has it.
-                    unsafe { $what }
-                }};
-            }
-            match $instructions {
-                Instructions::Portable => as_set!(Portable),
-                #[cfg(target_arch = "x86_64")]
-                Instructions::Avx2 => as_set!(crate::walk::x86::Avx2),
-                #[cfg(target_arch = "x86_64")]
-                Instructions::Avx512 => as_set!(crate::walk::x86::Avx512),
-                #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-                Instructions::Neon => as_set!(crate::walk::neon::Neon<false>),
-                #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-                Instructions::NeonAes => as_set!(crate::walk::neon::Neon<true>),
-                other => unreachable!("{other:?} is not available here"),
-            }
-        }};
-    }
-
-    /// The same, one byte after the other.
-    fn naive(text: &[u8]) -> (Vec<Block>, Vec<u64>, Summary) {
-        let mut blocks = vec![Block::default(); text.len().div_ceil(64)];
-        let mut quotes = vec![0; blocks.len()];
-        let (mut inside, mut escaped, mut summary) = (false, false, Summary::default());
-        for (i, b) in text.iter().enumerate() {
-            let (block, bit) = (&mut blocks[i / 64], 1u64 << (i % 64));
-            if *b == b'"' && !escaped {
-                quotes[i / 64] |= bit;
-                inside = !inside;
-            }
-            let within = inside;
-            if !within && matches!(b, b'{' | b'[') {
-                block.open |= bit;
-            }
-            if !within && matches!(b, b'}' | b']') {
-                block.close |= bit;
-            }
-            if *b == b'\\' {
-                block.backslash |= bit;
-                summary.backslash = true;
-            }
-            summary.control |= within && *b < 0x20;
-            summary.high |= *b > 0x7f;
-            escaped = *b == b'\\' && !escaped;
-        }
-        summary.unclosed = inside;
-        blocks.push(Block { open: 0, close: !0, backslash: 0 });
-        quotes.push(!0);
-        (blocks, quotes, summary)
-    }
-
-    #[test]
-    fn every_instruction_set_sees_what_a_bytewise_reader_sees() {
-        const COMMON: &[u8] = b"\"\\\\\\{}[]:,.a \x1f\x7f[{;Z";
-        let mut seed = 7u64;
-        let mut blocks = Blocks::default();
-        for round in 0..4000 {
-            let len = round % 260;
-            let text: Vec<u8> = (0..len)
-                .map(|_| {
-                    seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                    let r = (seed >> 33) as usize;
-                    if r.is_multiple_of(11) { (r >> 8) as u8 } else { COMMON[(r >> 8) % COMMON.len()] }
-                })
-                .collect();
-            let expected = naive(&text);
-            // All at once, or in runs of some blocks.
-            let run = [usize::MAX, 1, 3][round % 3];
-            for instructions in Instructions::available() {
-                blocks.clear();
-                while blocks.len() < expected.0.len() {
-                    let before = blocks.len();
-                    with!(instructions, I => I::fill(&text, &mut blocks, before.saturating_add(run)));
-                    assert!(blocks.len() > before);
-                    assert_eq!(blocks[..], expected.0[..blocks.len()], "{instructions:?}");
-                    let quotes: Vec<u64> = blocks.quotes().iter().map(|word| u64::from_le(*word)).collect();
-                    assert_eq!(quotes, expected.1[..blocks.len()], "{instructions:?}");
-                }
-                assert_eq!(blocks.summary(), expected.2, "{instructions:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_instruction_set_knows_every_byte_at_every_place() {
-        for byte in 0..=255u8 {
-            for at in 0..64 {
-                // Around it ASCII that is another by a bit, so that no neighbour's answer passes for its own.
-                let bytes: [u8; 64] = std::array::from_fn(|i| if i == at { byte } else { (byte ^ 1 << (i % 7)) & 0x7f });
-                let set = |of: &dyn Fn(u8) -> bool| (0..64).fold(0u64, |found, i| found | (of(bytes[i]) as u64) << i);
-                let classes = [&b"\""[..], b"\\", b"{[", b"}]", b"."].map(|class| set(&|b| class.contains(&b)));
-                let expected = (classes, set(&|b| b < 0x20), set(&|b| b > 0x7f) != 0);
-                for instructions in Instructions::available() {
-                    let m = with!(instructions, I => I::masks(&bytes));
-                    let found = ([m.quote, m.backslash, m.open, m.close, m.dot], m.control, m.high != 0);
-                    assert_eq!(found, expected, "{instructions:?} {bytes:x?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_instruction_set_knows_parities_tokens_and_digits() {
-        let mut seed = 11u64;
-        let mut random = || {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            seed >> 32
-        };
-        for _ in 0..4000 {
-            // Between all zeros and all ones, as quotes are few.
-            let bits = (0..random() % 5).fold(!0, |bits, _| bits & (random() << 32 | random()));
-            let parity = (0..64).fold(0, |found, i| found | ((bits << (63 - i)).count_ones() as u64 & 1) << i);
-            let bytes: [u8; 32] = std::array::from_fn(|_| if random() % 3 == 0 { random() as u8 } else { b'/' + (random() % 12) as u8 });
-            let digits = (0..32).fold(0, |found, i| found | (bytes[i].is_ascii_digit() as u32) << i);
-            let mut token = bytes;
-            for _ in 0..random() % 3 {
-                token[random() as usize % 32] ^= 1 << (random() % 8);
-            }
-            let mask = if random() % 2 == 0 { random() as u32 } else { !0 >> (random() % 32) };
-            let same = (0..32).all(|i| mask >> i & 1 == 0 || bytes[i] == token[i]);
-            for instructions in Instructions::available() {
-                let found = with!(instructions, I => (I::prefix_parity(bits), I::digits(&bytes), I::same(&bytes, &token, mask)));
-                assert_eq!(found, (parity, digits, same), "{instructions:?} {bits:x} {bytes:x?} {token:x?} {mask:x}");
-            }
-        }
-    }
-}
+mod tests;

@@ -6,13 +6,13 @@
 //! is open the position is at most `last`. It moves past a byte only when that byte was seen not to be the last
 //! (any byte but `}`), or, past a closing bracket, after a comparison with `last`. So no scan needs to ask for the end.
 
-use super::blocks::{Block, Blocks, Isa};
+use super::blocks::{Blocks, Isa};
 use super::dotted::Look;
 use super::elements::Template;
 use super::members::element;
 use super::scan::{is_blank, valid_escapes};
 use super::shape::{Shapes, TOKEN, mix, object};
-use super::state::{EMPTY, Frame, Keys, NO_NODE, Passed, Place, WalkState};
+use super::state::{DOTTED, EMPTY, Frame, Keys, NO_NODE, Passed, Place, WalkState};
 use super::{Kind, Leaf, Leaves, Trail};
 use crate::json::string::unescape_into;
 use crate::limits::EventLimits;
@@ -36,10 +36,11 @@ pub(super) enum Stop {
 /// Walks an event.
 ///
 /// # Safety
-/// The processor must have the instruction set `I`.
+/// The processor must have the instruction set `I`. If the text was seen, the state holds its blocks, made of it or of it and
+/// blanks behind it.
 #[inline(always)]
 pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
-    text: &[u8],
+    (text, seen): (&[u8], bool),
     (trie, sieves): (&PathTrie, &Sieves),
     limits: &EventLimits,
     state: &mut WalkState,
@@ -52,10 +53,14 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
         return Err(Stop::Refused);
     }
     let blocks = &mut state.blocks;
-    blocks.clear();
+    if !seen {
+        blocks.clear();
+        if LEVEL != TRUSTED {
+            // SAFETY: passed on to the caller.
+            unsafe { I::fill(text, blocks, usize::MAX) };
+        }
+    }
     if LEVEL != TRUSTED {
-        // SAFETY: passed on to the caller.
-        unsafe { I::fill(text, blocks, usize::MAX) };
         let summary = blocks.summary();
         if summary.unclosed || summary.control || summary.high && simdutf8::basic::from_utf8(text).is_err() {
             return Err(Stop::Refused);
@@ -66,11 +71,11 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
     if state.passed.len() < sieves.len() {
         state.passed.resize(sieves.len(), Passed::default());
     }
-    let (list, quotes, made, backslash) = (blocks.as_ptr(), blocks.quotes().as_ptr(), blocks.len(), blocks.backslash());
+    let (inside, quotes, made, backslash) = (blocks.inside().as_ptr(), blocks.quotes().as_ptr(), blocks.len(), blocks.backslash());
     let mut walker = Walker::<I, LEVEL> {
         text,
         tokens: (text.len() + 1).saturating_sub(TOKEN),
-        list,
+        inside,
         quotes,
         made,
         backslash,
@@ -106,8 +111,8 @@ pub(super) struct Walker<'a, I: Isa, const LEVEL: u8> {
     /// From here on there is no room for a token.
     pub(super) tokens: usize,
     pub(super) blocks: &'a mut Blocks,
-    /// Those of `blocks` and their quotes, how many there are, and whether they hold a backslash: see `reach`.
-    pub(super) list: *const Block,
+    /// What `blocks` say of strings, how many they are, and whether they hold a backslash: see `reach`.
+    pub(super) inside: *const u64,
     pub(super) quotes: *const u64,
     pub(super) made: usize,
     pub(super) backslash: bool,
@@ -165,10 +170,18 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             loop {
                 let place = next;
                 let byte = self.at(p);
-                if byte == b'"' {
-                    self.string(&mut p, place, here)?;
+                if byte == b'"' && here.close == b'}' {
+                    if let Some(place) = self.strings(&mut p, place, here)? {
+                        next = place;
+                        continue;
+                    }
                 } else {
                     match byte {
+                        b'"' => {
+                            let end = self.string_end(p)?;
+                            self.string(p + 1, end, place, here)?;
+                            p = end + 1;
+                        }
                         b'{' | b'[' => match self.enters(byte, place, here) {
                             Some(inner) => {
                                 if frames.len() + 1 > self.max_depth {
@@ -261,15 +274,76 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         }
     }
 
-    /// Reads a string value; `p` moves from its opening quote past the closing one.
+    /// A string and, as long as that is what is expected, the members behind it that are strings. Returns the place of a
+    /// value at `p` that is none, or nothing behind a value.
     ///
     /// # Safety
-    /// A quote stands at `p`.
+    /// A quote stands at `p`; the container at hand is an object.
     #[inline(always)]
-    unsafe fn string(&mut self, p: &mut usize, place: Place, here: &Frame) -> Result<(), Stop> {
-        let start = *p + 1;
-        let end = self.string_end(start)?;
-        *p = end + 1;
+    unsafe fn strings(&mut self, p: &mut usize, mut place: Place, here: &mut Frame) -> Result<Option<Place>, Stop> {
+        loop {
+            // SAFETY: a quote stands there; past a string and past a token the position is at most `last`.
+            unsafe {
+                let mut passed = false;
+                if LEVEL != TRUSTED && place.flags == 0 && !self.backslash {
+                    match self.unwanted_strings(p, here)? {
+                        Some(next) if self.at(*p) == b'"' => place = next,
+                        Some(next) => return Ok(Some(next)),
+                        None => passed = true,
+                    }
+                }
+                if !passed {
+                    let end = self.string_end(*p)?;
+                    self.string(*p + 1, end, place, here)?;
+                    *p = end + 1;
+                }
+                // Where every key was met, perhaps nothing more has to be read.
+                let next = if LEVEL == TRUSTED && here.left == 0 { None } else { self.expected(p, here, false) };
+                match next {
+                    Some(next) if self.at(*p) == b'"' => place = next,
+                    _ => return Ok(next),
+                }
+            }
+        }
+    }
+
+    /// Members that are strings and that nobody asks for, as far as they are what came the last time: most of the members of
+    /// most events, so nothing is done here but what has to be. Returns the place of another value at `p`, or nothing behind a
+    /// value.
+    ///
+    /// # Safety
+    /// A quote stands at `p`; no backslash in the text; all blocks were made.
+    #[inline(always)]
+    unsafe fn unwanted_strings(&mut self, p: &mut usize, here: &mut Frame) -> Result<Option<Place>, Stop> {
+        // What does not change is kept apart from what might be changed elsewhere.
+        let (text, quotes, tokens, object) = (self.text.as_ptr(), self.quotes, self.tokens, here.object);
+        let (mut at, mut shape) = (*p, here.shape);
+        let next = loop {
+            // SAFETY: the quotes are those of the walker; there is room for a token, and behind it the position is at most
+            // `last`; the caller vouches for `I`.
+            unsafe {
+                at = self.string_end_by(quotes, at)? + 1;
+                if at >= tokens {
+                    break None;
+                }
+                let Some(slot) = self.shapes.last::<I>(shape, &*text.add(at).cast(), object) else { break None };
+                at += slot.len as usize;
+                shape = slot.next;
+                if slot.place.flags != 0 || *text.add(at) != b'"' {
+                    break Some(slot.place);
+                }
+            }
+        };
+        (here.shape, *p) = (shape, at);
+        if let Some(place) = next {
+            self.meet(place, here);
+        }
+        Ok(next)
+    }
+
+    /// Passes a string between its quotes.
+    #[inline(always)]
+    fn string(&mut self, start: usize, end: usize, place: Place, here: &Frame) -> Result<(), Stop> {
         let escaped = self.has_backslash(start, end);
         if place.flags & WANTED != 0 {
             if escaped {
@@ -312,7 +386,9 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         }
         let leaf = Leaf { path: place.node, start: start as u32, len: (end - start) as u32, trail: here.trail, kind, copied };
         self.out.leaves.push(leaf);
-        self.keys.leave(here.serial, place.node, place.flags, self.out.leaves.len());
+        if place.flags & DOTTED != 0 {
+            self.keys.leave(here.serial, place.node, place.flags, self.out.leaves.len());
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Chooses, once in a process, the walk compiled for this processor. The whole walk is compiled for each instruction
 //! set and level, so that bit counts in it are single instructions, and only the outermost call is indirect.
 
-use super::blocks::Portable;
+use super::blocks::{Blocks, Isa, Portable};
 use super::cursor::{self, Stop};
 use super::{Leaves, Validation, WalkState};
 use crate::limits::EventLimits;
@@ -57,28 +57,31 @@ impl Instructions {
     }
 }
 
-/// Walks with the best instruction set there is.
+/// Walks a text, with whether it was seen, with the best instruction set there is.
+///
+/// # Safety
+/// If the text's blocks were seen, they are in the state, see `cursor::run`.
 #[inline]
-pub(super) fn run(
-    text: &[u8],
+pub(super) unsafe fn run(
+    text: (&[u8], bool),
     wanted: (&PathTrie, &Sieves),
     level: Validation,
     limits: &EventLimits,
     state: &mut WalkState,
     out: &mut Leaves,
 ) -> Result<(), Stop> {
-    // SAFETY: `best` is available.
+    // SAFETY: `best` is available; the rest is passed on to the caller.
     unsafe { run_with(Instructions::best(), text, wanted, level, limits, state, out) }
 }
 
 /// Walks with a given instruction set.
 ///
 /// # Safety
-/// It must be among `Instructions::available()`.
+/// It must be among `Instructions::available()`. If the text's blocks were seen, they are in the state.
 #[inline]
 pub(super) unsafe fn run_with(
     instructions: Instructions,
-    text: &[u8],
+    text: (&[u8], bool),
     wanted: (&PathTrie, &Sieves),
     level: Validation,
     limits: &EventLimits,
@@ -111,6 +114,25 @@ pub(super) unsafe fn run_with(
     }
 }
 
+/// See `Isa::fill_line`; with the best instruction set there is.
+#[inline]
+pub(super) fn fill_line(rest: &[u8], blocks: &mut Blocks) -> Option<usize> {
+    // SAFETY: `best` is available; the portable look runs anywhere.
+    unsafe {
+        match Instructions::best() {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => super::x86::Avx2::fill_line(rest, blocks),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => super::x86::Avx512::fill_line(rest, blocks),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Instructions::Neon => super::neon::Neon::<false>::fill_line(rest, blocks),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Instructions::NeonAes => super::neon::Neon::<true>::fill_line(rest, blocks),
+            _ => Portable::fill_line(rest, blocks),
+        }
+    }
+}
+
 /// One function a level, compiled for the features named.
 macro_rules! compiled {
     ($name:ident, $isa:ty $(, $features:literal)?) => {
@@ -124,11 +146,11 @@ macro_rules! compiled {
     };
     (@level $level:ident, $number:ident, $isa:ty $(, $features:literal)?) => {
         /// # Safety
-        /// The processor must have the instruction set.
+        /// The processor must have the instruction set. If the text's blocks were seen, they are in the state.
         $(#[target_feature(enable = $features)])?
         #[inline(never)]
         pub unsafe fn $level(
-            text: &[u8],
+            text: (&[u8], bool),
             wanted: (&PathTrie, &Sieves),
             limits: &EventLimits,
             state: &mut WalkState,

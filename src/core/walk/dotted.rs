@@ -2,13 +2,13 @@
 //! which every child was met has nothing more to give, and the rest of the text need not be read as JSON.
 //!
 //! Such a key spells, just before its first dot, the last byte of a node that has children; and an escape may hide
-//! anything. So a look for such dots and for backslashes answers, and sees most numbers as what they are: before their
-//! points stand digits.
+//! anything. So a look for such dots in strings and for backslashes answers.
 
-use super::blocks::Isa;
+use super::blocks::{Blocks, Isa, last_masks};
 use super::cursor::Walker;
 use super::state::Frame;
 use crate::path::{ByteSet, DEEP};
+use std::ops::Range;
 
 /// How far the look has come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,8 +29,9 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// COST: every byte is looked at once, because positions only grow.
     fn nothing_dotted(&mut self, p: usize) -> bool {
         if self.look.nothing_from.is_none() && p > self.look.found {
+            self.reach(usize::MAX);
             // SAFETY: a walker exists only where its instruction set does.
-            match unsafe { I::dotted(self.text, p, self.trie.tails()) } {
+            match unsafe { I::dotted(self.text, self.blocks, p, self.trie.tails()) } {
                 Some(found) => self.look.found = found,
                 None => self.look.nothing_from = Some(p),
             }
@@ -39,46 +40,45 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     }
 }
 
-/// The first backslash, or dot behind a byte of the set, from a position on that is not the first.
+/// The first backslash, or dot in a string behind a byte of the set, from a position on that is not the first.
 ///
 /// # Safety
-/// The processor must have the instruction set `I`.
+/// The processor must have the instruction set `I`. All blocks of the text were made.
 #[inline(always)]
-pub(super) unsafe fn dotted<I: Isa + ?Sized>(text: &[u8], from: usize, before: &ByteSet) -> Option<usize> {
-    let any = before.holds_a_digit();
-    // The same text a byte earlier has at least as many chunks.
-    let (chunks, earlier) = (text[from..].as_chunks::<64>().0, text[from - 1..].as_chunks::<64>().0);
-    for (n, (bytes, before_them)) in chunks.iter().zip(earlier).enumerate() {
+pub(super) unsafe fn dotted<I: Isa + ?Sized>(text: &[u8], blocks: &Blocks, from: usize, before: &ByteSet) -> Option<usize> {
+    let escape = if blocks.backslash() { memchr::memchr(b'\\', &text[from..]).map(|at| from + at) } else { None };
+    let (range, chunks) = (from..escape.unwrap_or(text.len()), text.as_chunks::<64>().0);
+    let mut block = from >> 6;
+    let whole = chunks.get(block..).unwrap_or_default();
+    for (chunk, inside) in whole.iter().zip(&blocks.inside()[block..]) {
         // SAFETY: passed on to the caller.
-        let found = unsafe { I::dots(bytes, before_them, any) };
-        if found != 0
-            && let Some(at) = first(text, from + 64 * n, found, before)
+        let dots = unsafe { I::masks(chunk) }.dot & inside;
+        if dots != 0
+            && let Some(at) = first(text, block, dots, &range, before)
         {
             return Some(at);
         }
+        block += 1;
     }
-    // The last bytes of the text once more, but for those seen; a short text byte by byte.
-    let at = from + 64 * chunks.len();
-    let rest = text.len() - at;
-    if text.len() > 64 {
-        let (last, before_them) = (text.last_chunk()?, text[..text.len() - 1].last_chunk()?);
+    // In the last block, which is not a whole one.
+    if 64 * block < text.len() {
         // SAFETY: passed on to the caller.
-        let found = unsafe { I::dots(last, before_them, any) };
-        let seen = if rest == 0 { !0 } else { !(!0 << (64 - rest)) };
-        return first(text, text.len() - 64, found & !seen, before);
-    }
-    let counts = |at: &usize| text[*at] == b'\\' || text[*at] == b'.' && before.holds(text[*at - 1]);
-    (at..text.len()).find(counts)
-}
-
-/// The first of the candidates that counts.
-fn first(text: &[u8], base: usize, mut found: u64, before: &ByteSet) -> Option<usize> {
-    while found != 0 {
-        let at = base + found.trailing_zeros() as usize;
-        if text[at] == b'\\' || before.holds(text[at - 1]) {
+        let dots = unsafe { last_masks::<I>(text) }.dot & blocks.inside()[block];
+        if let Some(at) = first(text, block, dots, &range, before) {
             return Some(at);
         }
-        found &= found - 1;
+    }
+    escape
+}
+
+/// The first of a block's dots that counts.
+fn first(text: &[u8], block: usize, mut dots: u64, range: &Range<usize>, before: &ByteSet) -> Option<usize> {
+    while dots != 0 {
+        let at = (block << 6) + dots.trailing_zeros() as usize;
+        if range.contains(&at) && before.holds(text[at - 1]) {
+            return Some(at);
+        }
+        dots &= dots - 1;
     }
     None
 }

@@ -123,7 +123,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         outer.index += run.elements as u32 - 1;
         for (n, member) in self.template.members[..=run.member].iter().enumerate() {
             if member.place.flags & KEY != 0 {
-                let new = self.keys.meet(here.serial, member.place.node, member.place.flags, self.out.leaves.len());
+                let new = self.keys.meet(here.serial, member.place.node, member.place.flags, &self.out.leaves);
                 here.left -= (LEVEL == TRUSTED && new) as u32;
             }
             self.sifted += (member.wanted && (n < run.member || run.passed)) as usize;

@@ -51,11 +51,17 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         *p += slot.len as usize;
         here.shape = slot.next;
         let place = slot.place;
+        self.meet(place, here);
+        Some(place)
+    }
+
+    /// Behind a token.
+    #[inline(always)]
+    pub(super) fn meet(&mut self, place: Place, here: &mut Frame) {
         if place.flags & KEY != 0 {
-            let new = self.keys.meet(here.serial, place.node, place.flags, self.out.leaves.len());
+            let new = self.keys.meet(here.serial, place.node, place.flags, &self.out.leaves);
             here.left -= (LEVEL == TRUSTED && new) as u32;
         }
-        Some(place)
     }
 
     /// Reads a key and its colon; `p` moves to the value. What leads from the value before (or from the opening brace)
@@ -71,7 +77,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                 return Err(Stop::Refused);
             }
             let start = *p + 1;
-            let end = self.string_end(start)?;
+            let end = self.string_end(*p)?;
             *p = self.blanks(end + 1);
             if self.at(*p) != b':' {
                 return Err(Stop::Refused);
@@ -88,7 +94,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             let place = match hit {
                 Some(KeyHit { node, dotted }) => {
                     let flags = self.trie.flags(node) | if dotted { KEY | DOTTED } else { KEY };
-                    let new = self.keys.meet(here.serial, node, flags, self.out.leaves.len());
+                    let new = self.keys.meet(here.serial, node, flags, &self.out.leaves);
                     here.left -= (LEVEL == TRUSTED && new) as u32;
                     Place { node, flags }
                 }

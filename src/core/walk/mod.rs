@@ -1,4 +1,4 @@
-//! From an event's bytes to the leaves that rules ask for: one pass that makes bitmaps of quotes and brackets, one
+//! From an event's bytes to the leaves that rules ask for: one pass that makes bitmaps of quotes and strings, one
 //! walk along the trie that steps from bitmap to bitmap. No value is copied unless it holds an escape.
 
 mod blocks;
@@ -140,8 +140,27 @@ pub fn walk_sieved(
     state: &mut WalkState,
     out: &mut Leaves,
 ) -> Result<(), EventError> {
+    // SAFETY: no blocks are promised.
+    unsafe { walk_ready(text, false, wanted, level, limits, state, out) }
+}
+
+/// The same for a text of which all blocks may have been made.
+///
+/// # Safety
+/// If they were seen, they are those of the text, perhaps with blanks behind it.
+#[inline]
+unsafe fn walk_ready(
+    text: &[u8],
+    seen: bool,
+    wanted: (&PathTrie, &Sieves),
+    level: Validation,
+    limits: &EventLimits,
+    state: &mut WalkState,
+    out: &mut Leaves,
+) -> Result<(), EventError> {
     prepare(text, limits, out)?;
-    dispatch::run(text, wanted, level, limits, state, out).map_err(|stop| explain(stop, text, limits))?;
+    // SAFETY: passed on to the caller.
+    unsafe { dispatch::run((text, seen), wanted, level, limits, state, out) }.map_err(|stop| explain(stop, text, limits))?;
     if state.sifted != 0 && state.keys.repeated() { walk(text, wanted.0, level, limits, state, out) } else { Ok(()) }
 }
 
@@ -164,7 +183,7 @@ pub fn walk_with(
         return Some(Err(error));
     }
     // SAFETY: just looked up.
-    let found = unsafe { dispatch::run_with(instructions, text, (trie, &Sieves::default()), level, limits, state, out) };
+    let found = unsafe { dispatch::run_with(instructions, (text, false), (trie, &Sieves::default()), level, limits, state, out) };
     Some(found.map_err(|stop| explain(stop, text, limits)))
 }
 

@@ -5,7 +5,7 @@
 //!
 //! SOURCE: as `blocks`; classes by two look-ups as in its section 3.1.2, sums as in simdjson's code for ARM.
 
-use super::blocks::{self, Blocks, Isa, Masks, Portable};
+use super::blocks::{self, Blocks, Glance, Isa, Masks, Portable};
 use std::arch::aarch64::*;
 
 /// Four registers of 16 bytes. Parity by one multiplication (`PMULL`) or by six shifts.
@@ -18,11 +18,12 @@ const CLOSE: u8 = 1 << 3;
 const CONTROL: u8 = 1 << 4;
 const DOT: u8 = 1 << 5;
 const HIGH: u8 = 1 << 6;
+const NEWLINE: u8 = 1 << 7;
 
 /// The classes that a byte's upper half allows; it is of those that its lower half allows, too.
 static UPPER: [u8; 16] = {
     let mut classes = [0; 16];
-    (classes[0], classes[1]) = (CONTROL, CONTROL);
+    (classes[0], classes[1]) = (CONTROL | NEWLINE, CONTROL);
     classes[2] = QUOTE | DOT;
     classes[5] = BACKSLASH | OPEN | CLOSE;
     classes[7] = OPEN | CLOSE;
@@ -38,6 +39,7 @@ static UPPER: [u8; 16] = {
 static LOWER: [u8; 16] = {
     let mut classes = [CONTROL | HIGH; 16];
     classes[0x2] |= QUOTE;
+    classes[0xa] |= NEWLINE;
     classes[0xb] |= OPEN;
     classes[0xc] |= BACKSLASH;
     classes[0xd] |= CLOSE;
@@ -87,8 +89,23 @@ impl<const PMULL: bool> Isa for Neon<PMULL> {
                 close: vgetq_lane_u64(k13, 1),
                 control: vgetq_lane_u64(k46, 0),
                 dot: vgetq_lane_u64(k57, 0),
+                newline: vgetq_lane_u64(k57, 1),
                 high: vgetq_lane_u64(k46, 1),
             }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn glance(bytes: &[u8; 64]) -> Glance {
+        // SAFETY: the caller vouches for NEON; all loads lie within the 64 bytes.
+        unsafe {
+            let load = |at: usize| vld1q_u8(bytes.as_ptr().add(at));
+            let (v0, v1, v2, v3) = (load(0), load(16), load(32), load(48));
+            let quote = |v| vceqq_u8(v, vdupq_n_u8(b'"'));
+            // With a sign, bytes above 0x7f are below 0x20 as control characters are.
+            let odd = |v| vorrq_u8(vceqq_u8(v, vdupq_n_u8(b'\\')), vcltq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(0x20)));
+            let odd = vorrq_u8(vorrq_u8(odd(v0), odd(v1)), vorrq_u8(odd(v2), odd(v3)));
+            Glance { quote: gather(quote(v0), quote(v1)) as u64 | (gather(quote(v2), quote(v3)) as u64) << 32, odd: vmaxvq_u8(odd) as u64 }
         }
     }
 
@@ -126,6 +143,12 @@ impl<const PMULL: bool> Isa for Neon<PMULL> {
         // SAFETY: passed on to the caller.
         unsafe { if PMULL { fill_with_pmull(text, blocks, until) } else { blocks::fill::<Self>(text, blocks, until) } }
     }
+
+    #[inline(never)]
+    unsafe fn fill_line(rest: &[u8], blocks: &mut Blocks) -> Option<usize> {
+        // SAFETY: passed on to the caller.
+        unsafe { if PMULL { fill_line_with_pmull(rest, blocks) } else { blocks::fill_line::<Self>(rest, blocks) } }
+    }
 }
 
 /// `Isa::fill`, compiled for the one instruction that not every 64-bit ARM has.
@@ -136,6 +159,16 @@ impl<const PMULL: bool> Isa for Neon<PMULL> {
 unsafe fn fill_with_pmull(text: &[u8], blocks: &mut Blocks, until: usize) {
     // SAFETY: passed on to the caller.
     unsafe { blocks::fill::<Neon<true>>(text, blocks, until) }
+}
+
+/// The same for `Isa::fill_line`.
+///
+/// # Safety
+/// The processor must have NEON and PMULL.
+#[target_feature(enable = "neon,aes")]
+unsafe fn fill_line_with_pmull(rest: &[u8], blocks: &mut Blocks) -> Option<usize> {
+    // SAFETY: passed on to the caller.
+    unsafe { blocks::fill_line::<Neon<true>>(rest, blocks) }
 }
 
 /// One bit of every byte that is all ones or all zeros.

@@ -4,76 +4,75 @@
 //! INVARIANT: positions as in `cursor`. A position up to the last byte has a block, and that block has one behind it, if
 //! only the sentinel; at the level `Trusted` blocks are made when somebody asks for them, see `reach`.
 
-use super::blocks::{Block, Isa};
+use super::blocks::{Isa, last_masks};
 use super::cursor::{Stop, TRUSTED, Walker};
 
 impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// Sees to it that there is a block, which must be one of the text or the sentinel.
     #[inline(always)]
-    fn reach(&mut self, block: usize) {
+    pub(super) fn reach(&mut self, block: usize) {
         if LEVEL == TRUSTED && block >= self.made {
             // SAFETY: a walker exists only where its instruction set does.
-            unsafe { I::fill(self.text, self.blocks, 4 * block.max(1)) };
-            (self.list, self.quotes, self.made) = (self.blocks.as_ptr(), self.blocks.quotes().as_ptr(), self.blocks.len());
+            unsafe { I::fill(self.text, self.blocks, block.max(1).saturating_mul(4)) };
+            (self.inside, self.quotes, self.made) = (self.blocks.inside().as_ptr(), self.blocks.quotes().as_ptr(), self.blocks.len());
             self.backslash = self.blocks.backslash();
         }
     }
 
-    /// One of the blocks that were reached.
-    #[inline(always)]
-    fn block(&self, block: usize) -> &Block {
-        debug_assert!(block < self.made);
-        // SAFETY: `reach` was called for it, or all blocks were made at the start; `list` has been renewed since.
-        unsafe { &*self.list.add(block) }
-    }
-
-    /// To just after the bracket that closes the last of so many open containers, by counting: brackets inside strings are
-    /// not in the bitmaps. Refuses when that would be the end of the text or beyond.
+    /// To just after the bracket that closes the last of so many open containers, by counting: brackets inside strings do not
+    /// count. Refuses when that would be the end of the text or beyond.
     #[inline(always)]
     pub(super) fn skip(&mut self, start: usize, mut depth: u32) -> Result<usize, Stop> {
-        let mut block = start >> 6;
-        let from = !0u64 << (start & 63);
+        let chunks = self.text.as_chunks::<64>().0;
+        let mut at = start;
+        while at < 64 * chunks.len() {
+            self.reach(at >> 6);
+            // SAFETY: a walker exists only where its instruction set does, and so many blocks were made.
+            match unsafe { I::closing(chunks, std::slice::from_raw_parts(self.inside, self.made), at, depth) } {
+                Ok(after) => return if after <= self.last { Ok(after) } else { Err(Stop::Refused) },
+                Err(still_open) => depth = still_open,
+            }
+            at = 64 * chunks.len().min(self.made);
+        }
+        if at > self.last {
+            return Err(Stop::Refused);
+        }
+        // In the last block, which is not a whole one.
+        let block = at >> 6;
         self.reach(block);
-        let first = self.block(block);
-        let (mut open, mut close) = (first.open & from, first.close & from);
-        loop {
-            let closing = close.count_ones();
-            if closing >= depth {
-                // The wanted one is the first that closes more than was opened.
-                let (mut rest, mut nth) = (close, 0);
-                while rest != 0 {
-                    let low = rest & rest.wrapping_neg();
-                    nth += 1;
-                    if depth + (open & (low - 1)).count_ones() == nth {
-                        let after = (block << 6) + low.trailing_zeros() as usize + 1;
-                        return if after <= self.last { Ok(after) } else { Err(Stop::Refused) };
-                    }
-                    rest &= rest - 1;
-                }
-            }
-            depth = depth + open.count_ones() - closing;
-            if block > self.last >> 6 {
-                return Err(Stop::Refused);
-            }
-            block += 1;
-            self.reach(block);
-            let next = self.block(block);
-            (open, close) = (next.open, next.close);
+        // SAFETY: just reached; a walker exists only where its instruction set does.
+        let (inside, masks) = unsafe { (*self.inside.add(block), last_masks::<I>(self.text)) };
+        let outside = (!0 << (at & 63)) & !inside;
+        match nth_closing(masks.open & outside, masks.close & outside, depth) {
+            Some(place) if (block << 6) + place < self.last => Ok((block << 6) + place + 1),
+            _ => Err(Stop::Refused),
         }
     }
 
-    /// The closing quote of the string whose text begins at `start`.
+    /// The closing quote of the string whose opening one stands at `p`.
     #[inline(always)]
-    pub(super) fn string_end(&mut self, start: usize) -> Result<usize, Stop> {
-        // Fifty-seven bytes from `start` on or more: whether a string crosses from one block into the next cannot be foretold.
-        self.reach((start >> 6) + 1);
+    pub(super) fn string_end(&mut self, p: usize) -> Result<usize, Stop> {
+        self.reach((p >> 6) + 1);
+        // SAFETY: just reached.
+        unsafe { self.string_end_by(self.quotes, p) }
+    }
+
+    /// The same.
+    ///
+    /// # Safety
+    /// `quotes` are those of the walker, and hold those of the block and of the one behind it.
+    #[inline(always)]
+    pub(super) unsafe fn string_end_by(&mut self, quotes: *const u64, p: usize) -> Result<usize, Stop> {
+        // Fifty-seven bytes from `p` on or more: whether a string crosses from one block into the next cannot be foretold.
         // SAFETY: the words of a block that was reached and of the one behind it.
-        let word = unsafe { self.quotes.cast::<u8>().add(start >> 3).cast::<u64>().read_unaligned() };
-        let quotes = u64::from_le(word) >> (start & 7);
-        if quotes == 0 {
-            return self.far_string_end(start);
+        let word = unsafe { quotes.cast::<u8>().add(p >> 3).cast::<u64>().read_unaligned() };
+        let quotes = u64::from_le(word) >> (p & 7);
+        // The lowest is the opening one.
+        let closing = quotes & quotes.wrapping_sub(1);
+        if closing == 0 {
+            return self.far_string_end(p + 1);
         }
-        let end = start + quotes.trailing_zeros() as usize;
+        let end = p + closing.trailing_zeros() as usize;
         if end < self.last { Ok(end) } else { Err(Stop::Refused) }
     }
 
@@ -98,23 +97,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     /// Whether a backslash stands in a string that was passed.
     #[inline(always)]
     pub(super) fn has_backslash(&self, start: usize, end: usize) -> bool {
-        self.backslash && self.backslash_within(start, end)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn backslash_within(&self, start: usize, end: usize) -> bool {
-        let (first, last) = (start >> 6, end >> 6);
-        (first..=last).any(|i| {
-            let mut bits = self.block(i).backslash;
-            if i == first {
-                bits &= !0 << (start & 63);
-            }
-            if i == last {
-                bits &= !(!0 << (end & 63));
-            }
-            bits != 0
-        })
+        self.backslash && memchr::memchr(b'\\', &self.text[start..end]).is_some()
     }
 
     #[inline(always)]
@@ -150,6 +133,46 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             None => self.text[p..].iter().rev().fold(0, |w, b| w << 8 | *b as u64),
         }
     }
+}
+
+/// To just after the bracket that closes the last of so many open containers, from `start` on; or how many are still open
+/// behind the chunks.
+///
+/// # Safety
+/// The processor must have the instruction set `I`.
+#[inline(always)]
+pub(super) unsafe fn closing<I: Isa + ?Sized>(chunks: &[[u8; 64]], inside: &[u64], start: usize, mut depth: u32) -> Result<usize, u32> {
+    let (mut block, mut from) = (start >> 6, !0 << (start & 63));
+    let chunks = chunks.get(block..).unwrap_or_default();
+    for (chunk, inside) in chunks.iter().zip(&inside[block..]) {
+        // SAFETY: passed on to the caller.
+        let masks = unsafe { I::masks(chunk) };
+        let outside = from & !inside;
+        let (open, close) = (masks.open & outside, masks.close & outside);
+        if close.count_ones() >= depth
+            && let Some(place) = nth_closing(open, close, depth)
+        {
+            return Ok((block << 6) + place + 1);
+        }
+        depth = depth + open.count_ones() - close.count_ones();
+        (block, from) = (block + 1, !0);
+    }
+    Err(depth)
+}
+
+/// Which of these closing brackets is the first that closes more than was opened.
+#[inline(always)]
+fn nth_closing(open: u64, close: u64, depth: u32) -> Option<usize> {
+    let (mut rest, mut nth) = (close, 0);
+    while rest != 0 {
+        let low = rest & rest.wrapping_neg();
+        nth += 1;
+        if depth + (open & (low - 1)).count_ones() == nth {
+            return Some(low.trailing_zeros() as usize);
+        }
+        rest &= rest - 1;
+    }
+    None
 }
 
 #[inline(always)]

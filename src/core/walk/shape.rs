@@ -33,6 +33,23 @@ pub(super) struct Slot {
     pub place: Place,
 }
 
+impl Slot {
+    /// # Safety
+    /// The processor must have the instruction set `I`.
+    #[inline(always)]
+    unsafe fn is_here<I: Isa>(&self, bytes: &[u8; TOKEN], object: u64) -> bool {
+        // SAFETY: passed on to the caller.
+        self.object == object && unsafe { I::same(bytes, &self.token, self.mask) }
+    }
+}
+
+/// The slots of a state. Their number is taken from bits that are in place already, which saves a step of each look.
+#[inline(always)]
+fn slots_of(state: u32) -> usize {
+    const SHIFT: u32 = size_of::<[Slot; WAYS]>().trailing_zeros();
+    (state >> SHIFT) as usize % (SLOTS / WAYS)
+}
+
 /// The memory; states choose slots, and may share one.
 #[derive(Clone, Debug)]
 pub(super) struct Shapes {
@@ -49,18 +66,39 @@ impl Default for Shapes {
 }
 
 impl Shapes {
+    /// The token at the beginning of the bytes, if it is the one that was met last in this state.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set `I`.
+    #[inline(always)]
+    pub unsafe fn last<I: Isa>(&self, state: u32, bytes: &[u8; TOKEN], object: u64) -> Option<&Slot> {
+        let slot = &self.slots[slots_of(state)][0];
+        // SAFETY: passed on to the caller.
+        if unsafe { slot.is_here::<I>(bytes, object) } { Some(slot) } else { None }
+    }
+
     /// The token at the beginning of the bytes, if it is one of those that were met last in this state.
     ///
     /// # Safety
     /// The processor must have the instruction set `I`.
     #[inline(always)]
     pub unsafe fn expected<I: Isa>(&self, state: u32, bytes: &[u8; TOKEN], object: u64) -> Option<&Slot> {
-        // No closure: it would not be compiled for the instruction set.
-        #[allow(clippy::manual_find)]
-        for slot in &self.slots[state as usize % (SLOTS / WAYS)] {
-            // SAFETY: passed on to the caller.
-            if slot.object == object && unsafe { I::same(bytes, &slot.token, slot.mask) } {
-                return Some(slot);
+        let [last, others @ ..] = &self.slots[slots_of(state)];
+        // SAFETY: passed on to the caller.
+        unsafe {
+            if last.is_here::<I>(bytes, object) {
+                return Some(last);
+            }
+            // No token: the object is over.
+            if bytes[0] == b'}' {
+                return None;
+            }
+            // No closure: it would not be compiled for the instruction set.
+            #[allow(clippy::manual_find)]
+            for slot in others {
+                if slot.is_here::<I>(bytes, object) {
+                    return Some(slot);
+                }
             }
         }
         None
@@ -78,7 +116,7 @@ impl Shapes {
                 sum = mix(sum, u64::from_le_bytes(*word) & (!0 >> (64 - 8 * kept)));
             }
         }
-        let slots = &mut self.slots[state as usize % (SLOTS / WAYS)];
+        let slots = &mut self.slots[slots_of(state)];
         slots.rotate_right(1);
         slots[0] = Slot { token: *token, mask, len: len as u32, next: sum, object, place };
         sum

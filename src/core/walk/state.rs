@@ -1,6 +1,7 @@
 //! What a walk needs besides its result: bitmaps, the stack of open containers, and the table that finds duplicate
 //! keys. Reused from event to event, so that a walk allocates nothing once it is warm.
 
+use super::Leaf;
 use super::blocks::Blocks;
 use super::elements::Template;
 use super::shape::Shapes;
@@ -138,24 +139,32 @@ impl Keys {
         }
     }
 
-    /// The object has a key that leads to `node`; its leaves begin at `leaves`. An earlier value of that key dies.
+    /// The object has a key that leads to `node`; its leaves come behind `leaves`. An earlier value of that key dies.
     /// Whether the object meets this child for the first time; never with a dotted key, which leads past it.
     #[inline(always)]
-    pub fn meet(&mut self, object: u64, node: PathId, flags: u32, leaves: usize) -> bool {
+    pub fn meet(&mut self, object: u64, node: PathId, flags: u32, leaves: &[Leaf]) -> bool {
+        let now = leaves.len() as u32;
         if flags & DOTTED != 0 {
-            self.meet_dotted(object, node, leaves);
+            self.meet_dotted(object, node, leaves.len());
             return false;
         }
         let seen = &mut self.seen[node as usize];
         let new = seen.serial != object;
-        if !new && seen.end > seen.start {
-            self.dead.push((seen.start, seen.end));
+        if !new {
+            // Of a value without a bracket nobody says where it is over. What came of it, if anything did, has its path; within
+            // the object nothing else has.
+            let single = leaves.get(seen.start as usize).is_some_and(|leaf| leaf.path == node);
+            let end = seen.end.max(seen.start + single as u32);
+            if end > seen.start {
+                self.dead.push((seen.start, end));
+            }
         }
-        *seen = Seen { serial: object, start: leaves as u32, end: leaves as u32 };
+        *seen = Seen { serial: object, start: now, end: now };
         new
     }
 
-    /// The value of the key that leads to `node` is over; its leaves end before `leaves`.
+    /// The container that is the value of the key that leads to `node` is over, or any value if the key has dots; its leaves
+    /// end before `leaves`.
     #[inline(always)]
     pub fn leave(&mut self, object: u64, node: PathId, flags: u32, leaves: usize) {
         if flags & DOTTED != 0 {
