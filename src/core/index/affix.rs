@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     memory,
-    value::text::{begins, same},
+    value::text::{begins, first_word, same},
 };
 
 const NO_PARENT: u32 = u32::MAX;
@@ -42,14 +42,7 @@ const MANY: usize = 8;
 
 #[inline]
 fn head(text: &[u8]) -> u64 {
-    match text.first_chunk::<8>() {
-        Some(chunk) => u64::from_be_bytes(*chunk),
-        None => {
-            let mut bytes = [0; 8];
-            bytes[..text.len()].copy_from_slice(text);
-            u64::from_be_bytes(bytes)
-        }
-    }
+    first_word(text).swap_bytes()
 }
 
 impl AffixIndex {

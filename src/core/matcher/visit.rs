@@ -8,9 +8,10 @@ use super::{
 use crate::{
     error::EventErrorCode,
     index::{
+        except::Words,
         gate::Gate,
         operands::{NONE, OperandId},
-        record::{Goes, Target},
+        record::{ConjRec, Goes, Target},
         segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
         table::NodeId,
         wildcard::WildcardScratch,
@@ -28,6 +29,7 @@ pub struct VisitScratch {
     /// Found by the family at hand.
     leads: Vec<Lead>,
     reversed: Vec<u8>,
+    marks: Marks,
 }
 
 /// Where values lead.
@@ -85,6 +87,45 @@ pub struct Tally {
     pub segment: usize,
 }
 
+/// The rules of a small segment that match, a bit each: so they come in order and once without being sorted.
+struct Marks {
+    words: [u64; MARKED / 64],
+    /// A bit for each word that is not zero.
+    used: u64,
+}
+
+/// Most rules of a small segment.
+const MARKED: usize = 64 * 64;
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self { words: [0; MARKED / 64], used: 0 }
+    }
+}
+
+impl Marks {
+    #[inline]
+    fn set(&mut self, rule: u32) {
+        let word = rule as usize / 64 % self.words.len();
+        self.words[word] |= 1 << (rule % 64);
+        self.used |= 1 << word;
+    }
+
+    /// Calls `visit` with each rule, and forgets them.
+    #[inline]
+    fn drain(&mut self, mut visit: impl FnMut(u32)) {
+        while self.used != 0 {
+            let word = self.used.trailing_zeros();
+            self.used &= self.used - 1;
+            let mut rest = std::mem::take(&mut self.words[word as usize]);
+            while rest != 0 {
+                visit(64 * word + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+        }
+    }
+}
+
 impl Hits<'_> {
     fn enough(&self) -> bool {
         self.first_only && !self.keys.is_empty()
@@ -109,13 +150,21 @@ impl Event<'_> {
         scratch.memo.clear();
         // An event that was refused half way leaves some.
         scratch.leads.clear();
+        scratch.marks.drain(|_| {});
         for lead in &roots.leads {
             if hits.enough() {
                 return Ok(());
             }
             self.follow(*lead, scratch, hits)?;
         }
-        self.visit_families(0, roots.families, scratch, hits)
+        self.visit_families(0, roots.families, scratch, hits)?;
+        let segment = self.segment;
+        scratch.marks.drain(|rule| {
+            if segment.alive(rule, hits.version) {
+                hits.keys.push(segment.rules[rule as usize].key);
+            }
+        });
+        Ok(())
     }
 
     /// Has the slots of the root read ahead in which `find_roots` will look, and what the root's families will look at.
@@ -161,6 +210,10 @@ impl Event<'_> {
                 roots.families += 1;
                 continue;
             }
+            // Followed at once, in its turn.
+            if let Family::Except(_) = family {
+                return;
+            }
             scratch.leads.clear();
             self.ask(*path, *family, scratch);
             if roots.leads.len() + scratch.leads.len() > MOST {
@@ -185,7 +238,7 @@ impl Event<'_> {
             }
             let mut at = self.values.first(path);
             match family {
-                Family::Present(_) => at == NONE,
+                Family::Present(_) | Family::Except(_) => at == NONE,
                 Family::Absent(_) => at != NONE,
                 _ if self.values.is_long(path) => false,
                 _ => {
@@ -269,6 +322,7 @@ impl Event<'_> {
                     self.follow(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?
                 }
                 Family::Present(_) => {}
+                Family::Except(n) => self.follow_excepts(path, n, scratch, hits)?,
                 _ => {
                     let begin = scratch.leads.len();
                     self.ask(path, family, scratch);
@@ -294,7 +348,7 @@ impl Event<'_> {
         match family {
             Family::Present(target) if at != NONE => scratch.leads.push(Lead { target: Target(target), known: Known::by(at) }),
             Family::Absent(target) if at == NONE => scratch.leads.push(Lead::new(Target(target))),
-            Family::Present(_) | Family::Absent(_) => {}
+            Family::Present(_) | Family::Absent(_) | Family::Except(_) => {}
             // Many numbers lie in many ranges: each range is asked instead.
             Family::Range(n) if self.values.is_long(path) && self.segment.ranges[n as usize].len() <= 8 * self.values.count(path) => {
                 let (leads, keys) = (&mut scratch.leads, self.values.keys(path, self.text, self.unescaped));
@@ -321,6 +375,42 @@ impl Event<'_> {
             self.follow(lead, scratch, hits)?;
         }
         Ok(())
+    }
+
+    /// Follows the conditions of an `anything-but` family that hold.
+    fn follow_excepts(&self, path: PathId, family: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let at = self.values.first(path);
+        let Some(value) = self.values.values.get(at as usize) else { return Ok(()) };
+        let alone = value.next == NONE;
+        let words = (alone && value.kind == Kind::String).then(|| Words::of(value.bytes(self.text, self.unescaped)));
+        for except in &self.segment.excepts[family as usize] {
+            let holds = words.is_some_and(|words| except.is_far(&words))
+                || if alone {
+                    self.accepts(value, except.cond, &mut scratch.memo)
+                } else {
+                    self.cond_holds(path, except.cond, false, &mut scratch.memo)
+                };
+            if holds {
+                self.follow(Lead { target: except.target, known: Known::field(path) }, scratch, hits)?;
+                if hits.enough() {
+                    return Ok(());
+                }
+            } else if hits.tally.is_some() {
+                self.count_asked(except.target, hits);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the conjunctions of a target whose condition was asked and does not hold.
+    #[cold]
+    #[inline(never)]
+    fn count_asked(&self, target: Target, hits: &mut Hits<'_>) {
+        match target.get() {
+            Goes::Node(_) => {}
+            Goes::One(conj) => hits.count(conj),
+            Goes::Run(start) => self.segment.each_of_run(start, |conj| hits.count(conj)),
+        }
     }
 
     /// The end of a string, read backwards, as far as an index of suffixes looks at it.
@@ -396,15 +486,27 @@ impl Event<'_> {
         if hits.tally.is_some() {
             hits.count(conj);
         }
-        if self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps)? {
-            let records = &self.segment.records;
-            for &rule in records.rules_of(&records.conjs[conj as usize]) {
-                if self.segment.alive(rule, hits.version) {
-                    hits.keys.push(self.segment.rules[rule as usize].key);
-                }
-            }
+        let rec = &self.segment.records.conjs[conj as usize];
+        if known.suffices(rec) || self.conjunction_holds(rec, conj, known, &mut scratch.memo, &mut hits.steps)? {
+            self.hand_out(rec, &mut scratch.marks, hits);
         }
         Ok(())
+    }
+
+    /// Hands out the rules of a conjunction that holds.
+    #[inline]
+    fn hand_out(&self, rec: &ConjRec, marks: &mut Marks, hits: &mut Hits<'_>) {
+        let segment = self.segment;
+        let rules = segment.records.rules_of(rec);
+        if segment.rules.len() <= MARKED && !hits.first_only {
+            rules.iter().for_each(|rule| marks.set(*rule));
+            return;
+        }
+        for &rule in rules {
+            if segment.alive(rule, hits.version) {
+                hits.keys.push(segment.rules[rule as usize].key);
+            }
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub struct Scratch {
 
 /// The rules of these keys, in the order of putting, each once.
 pub(super) fn numbers_of(keys: &mut Vec<u64>, matches: &mut Vec<RuleId>) {
-    if keys.len() > 1 {
+    if !keys.is_sorted_by(|a, b| a < b) {
         keys.sort_unstable();
         keys.dedup();
     }
