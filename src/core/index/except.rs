@@ -5,8 +5,8 @@
 //! COST: a few instructions a condition, then what its rules take.
 
 use super::{
-    operands::{OperandKind, Operands},
-    record::{Cond, Op, Records, Target},
+    operands::{NONE, OperandKind, Operands},
+    record::{Cond, Goes, Op, Records, Target},
 };
 use crate::value::text::{first_word, last_word};
 
@@ -41,6 +41,8 @@ pub struct Except {
     pub cond: Cond,
     /// Where it leads if it holds.
     pub target: Target,
+    /// The one rule that demands nothing else, or `NONE`.
+    pub rule: u32,
 }
 
 impl Except {
@@ -72,7 +74,11 @@ impl Except {
             });
         }
         let (mask, word) = alike.unwrap_or_default();
-        Self { mask, word: word & mask, which, cond, target }
+        let rule = match target.get() {
+            Goes::One(conj) => records.conjs.get(conj as usize).filter(|rec| rec.field_count == 1 && rec.flags == 0),
+            _ => None,
+        };
+        Self { mask, word: word & mask, which, cond, target, rule: rule.map_or(NONE, |rec| rec.rules) }
     }
 
     /// Whether a string is certainly none of those listed.

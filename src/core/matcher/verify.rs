@@ -315,7 +315,7 @@ impl Event<'_> {
     }
 
     /// Whether a conjunction holds. `steps` is what the array check may still spend on this event.
-    #[inline]
+    #[inline(never)]
     pub fn conjunction_holds(
         &self,
         rec: &ConjRec,

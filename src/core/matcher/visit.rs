@@ -11,7 +11,7 @@ use crate::{
         except::Words,
         gate::Gate,
         operands::{NONE, OperandId},
-        record::{ConjRec, Goes, Target},
+        record::{ConjRec, Goes, MANY_RULES, Target},
         segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
         table::NodeId,
         wildcard::WildcardScratch,
@@ -89,6 +89,8 @@ pub struct Tally {
 
 /// The rules of a small segment that match, a bit each: so they come in order and once without being sorted.
 struct Marks {
+    /// Whether the segment at hand is small and all its matches are wanted.
+    on: bool,
     words: [u64; MARKED / 64],
     /// A bit for each word that is not zero.
     used: u64,
@@ -99,7 +101,7 @@ const MARKED: usize = 64 * 64;
 
 impl Default for Marks {
     fn default() -> Self {
-        Self { words: [0; MARKED / 64], used: 0 }
+        Self { on: false, words: [0; MARKED / 64], used: 0 }
     }
 }
 
@@ -151,6 +153,7 @@ impl Event<'_> {
         // An event that was refused half way leaves some.
         scratch.leads.clear();
         scratch.marks.drain(|_| {});
+        scratch.marks.on = self.segment.rules.len() <= MARKED && !hits.first_only;
         for lead in &roots.leads {
             if hits.enough() {
                 return Ok(());
@@ -383,6 +386,7 @@ impl Event<'_> {
         let Some(value) = self.values.values.get(at as usize) else { return Ok(()) };
         let alone = value.next == NONE;
         let words = (alone && value.kind == Kind::String).then(|| Words::of(value.bytes(self.text, self.unescaped)));
+        let direct = scratch.marks.on && hits.tally.is_none();
         for except in &self.segment.excepts[family as usize] {
             let holds = words.is_some_and(|words| except.is_far(&words))
                 || if alone {
@@ -390,7 +394,9 @@ impl Event<'_> {
                 } else {
                     self.cond_holds(path, except.cond, false, &mut scratch.memo)
                 };
-            if holds {
+            if holds && direct && except.rule != NONE {
+                scratch.marks.set(except.rule);
+            } else if holds {
                 self.follow(Lead { target: except.target, known: Known::field(path) }, scratch, hits)?;
                 if hits.enough() {
                     return Ok(());
@@ -464,23 +470,26 @@ impl Event<'_> {
     }
 
     /// Verifies the conjunctions that a lead names, or visits a node.
+    #[inline]
     fn follow(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         match lead.target.get() {
             Goes::Node(node) => self.visit_node(node, scratch, hits),
             Goes::One(conj) => self.judge(conj, lead.known, scratch, hits),
-            Goes::Run(start) => {
-                let mut verdict = Ok(());
-                self.segment.each_of_run(start, |conj| {
-                    if verdict.is_ok() && !hits.enough() {
-                        verdict = self.judge(conj, lead.known, scratch, hits);
-                    }
-                });
-                verdict
-            }
+            Goes::Run(start) => self.follow_run(start, lead.known, scratch, hits),
         }
     }
 
-    /// Verifies a conjunction, and hands its rules out if it holds.
+    fn follow_run(&self, start: u32, known: Known, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let mut verdict = Ok(());
+        self.segment.each_of_run(start, |conj| {
+            if verdict.is_ok() && !hits.enough() {
+                verdict = self.judge(conj, known, scratch, hits);
+            }
+        });
+        verdict
+    }
+
+    /// Hands out the rules of a conjunction if it holds.
     #[inline]
     fn judge(&self, conj: u32, known: Known, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         if hits.tally.is_some() {
@@ -496,14 +505,19 @@ impl Event<'_> {
     /// Hands out the rules of a conjunction that holds.
     #[inline]
     fn hand_out(&self, rec: &ConjRec, marks: &mut Marks, hits: &mut Hits<'_>) {
-        let segment = self.segment;
-        let rules = segment.records.rules_of(rec);
-        if segment.rules.len() <= MARKED && !hits.first_only {
-            rules.iter().for_each(|rule| marks.set(*rule));
-            return;
+        if marks.on && rec.flags & MANY_RULES == 0 {
+            marks.set(rec.rules);
+        } else {
+            self.hand_out_each(rec, marks, hits);
         }
-        for &rule in rules {
-            if segment.alive(rule, hits.version) {
+    }
+
+    fn hand_out_each(&self, rec: &ConjRec, marks: &mut Marks, hits: &mut Hits<'_>) {
+        let segment = self.segment;
+        for &rule in segment.records.rules_of(rec) {
+            if marks.on {
+                marks.set(rule);
+            } else if segment.alive(rule, hits.version) {
                 hits.keys.push(segment.rules[rule as usize].key);
             }
         }
