@@ -8,7 +8,7 @@ use super::{
 use crate::{
     error::EventErrorCode,
     index::{
-        except::Words,
+        except::{Except, Words},
         gate::Gate,
         operands::{NONE, OperandId},
         record::{ConjRec, Goes, MANY_RULES, Target},
@@ -325,7 +325,8 @@ impl Event<'_> {
                     self.follow(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?
                 }
                 Family::Present(_) => {}
-                Family::Except(n) => self.follow_excepts(path, n, scratch, hits)?,
+                Family::Except(n) if at != NONE => self.follow_excepts(n, at, scratch, hits)?,
+                Family::Except(_) => {}
                 _ => {
                     let begin = scratch.leads.len();
                     self.ask(path, family, scratch);
@@ -380,30 +381,40 @@ impl Event<'_> {
         Ok(())
     }
 
-    /// Follows the conditions of an `anything-but` family that hold.
-    fn follow_excepts(&self, path: PathId, family: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        let at = self.values.first(path);
-        let Some(value) = self.values.values.get(at as usize) else { return Ok(()) };
-        let alone = value.next == NONE;
-        let words = (alone && value.kind == Kind::String).then(|| Words::of(value.bytes(self.text, self.unescaped)));
-        let direct = scratch.marks.on && hits.tally.is_none();
-        for except in &self.segment.excepts[family as usize] {
-            let holds = words.is_some_and(|words| except.is_far(&words))
-                || if alone {
-                    self.accepts(value, except.cond, &mut scratch.memo)
-                } else {
-                    self.cond_holds(path, except.cond, false, &mut scratch.memo)
-                };
-            if holds && direct && except.rule != NONE {
-                scratch.marks.set(except.rule);
-            } else if holds {
-                self.follow(Lead { target: except.target, known: Known::field(path) }, scratch, hits)?;
-                if hits.enough() {
-                    return Ok(());
-                }
-            } else if hits.tally.is_some() {
-                self.count_asked(except.target, hits);
+    /// Follows the conditions of an `anything-but` family that hold. The path has a value, of which `at` is the first.
+    fn follow_excepts(&self, family: u32, at: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let (excepts, value) = (&self.segment.excepts[family as usize], &self.values.values[at as usize]);
+        if value.next != NONE || value.kind != Kind::String {
+            for except in excepts {
+                let holds = self.cond_holds(value.path, except.cond, false, &mut scratch.memo);
+                self.follow_except(except, value.path, holds, scratch, hits)?;
             }
+            return Ok(());
+        }
+        let words = Words::of(value.bytes(self.text, self.unescaped));
+        for except in excepts {
+            let holds = except.glance(&words).unwrap_or_else(|| self.accepts(value, except.cond, &mut scratch.memo));
+            self.follow_except(except, value.path, holds, scratch, hits)?;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn follow_except(
+        &self,
+        except: &Except,
+        path: PathId,
+        holds: bool,
+        scratch: &mut VisitScratch,
+        hits: &mut Hits<'_>,
+    ) -> Result<(), EventErrorCode> {
+        if holds && except.rule != NONE && scratch.marks.on {
+            scratch.marks.set(except.rule);
+        } else if holds && !hits.enough() {
+            return self.follow(Lead { target: except.target, known: Known::field(path) }, scratch, hits);
+        }
+        if hits.tally.is_some() {
+            self.count_asked(except.target, hits);
         }
         Ok(())
     }
@@ -470,7 +481,6 @@ impl Event<'_> {
     }
 
     /// Verifies the conjunctions that a lead names, or visits a node.
-    #[inline]
     fn follow(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         match lead.target.get() {
             Goes::Node(node) => self.visit_node(node, scratch, hits),
@@ -490,7 +500,7 @@ impl Event<'_> {
     }
 
     /// Hands out the rules of a conjunction if it holds.
-    #[inline]
+    #[inline(always)]
     fn judge(&self, conj: u32, known: Known, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         if hits.tally.is_some() {
             hits.count(conj);
