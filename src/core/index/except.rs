@@ -167,15 +167,19 @@ mod tests {
         let mut told = [0; 2];
         for round in 0..20_000 {
             let mut text = |most: usize| -> Vec<u8> {
-                (0..next(most)).flat_map(|_| ["a", "A", "b", "k", "K", "s", "\u{212a}", "\u{17f}", "\0"][next(9)].bytes()).collect()
+                (0..next(1 + most)).flat_map(|_| ["a", "A", "b", "k", "K", "s", "\u{212a}", "\u{17f}", "\0"][next(9)].bytes()).collect()
             };
-            let (texts, value): (Vec<_>, _) = ((0..1 + round % 3).map(|_| text(11)).collect(), text(13));
+            let texts: Vec<_> = (0..1 + round % 3).map(|_| text(10)).collect();
+            // Often like the first one.
+            let (some, value) = (texts[0].clone(), text(if round % 2 == 0 { 12 } else { 2 }));
+            let value = [value.clone(), [&some[..], &value].concat(), value.clone(), [&value, &some[..]].concat()][round % 4].clone();
+            let value = if round % 5 == 0 { value.to_ascii_uppercase() } else { value };
             let (mut operands, mut records) = (Operands::new(OperandHasher::default()), Records::default());
             let members: Vec<u32> = texts.iter().map(|text| operands.intern(OperandKind::String, text)).collect();
             let wildcard = |text: &Vec<u8>| -> Wildcard {
                 let (text, other) = (&text[..], &texts[0][..]);
-                let pieces = [&[text, b""], &[b"", text], &[text, other] as &[&[u8]], &[b"", other, text]][round % 4];
-                Wildcard { pieces: pieces.iter().map(|piece| piece.to_vec().into()).collect() }
+                let pieces = [vec![text, b""], vec![b"", text], vec![text, other], vec![b"", other, text]];
+                Wildcard { pieces: pieces[round % 4].iter().map(|piece| piece.to_vec().into()).collect() }
             };
             records.wildcards = texts.iter().map(wildcard).collect();
             records.lists.push(members.len() as u32);
@@ -198,6 +202,6 @@ mod tests {
                 }
             }
         }
-        assert!(told[0] > 5_000 && told[1] > 50_000, "{told:?}");
+        assert!(told[0] > 4_000 && told[1] > 40_000, "{told:?}");
     }
 }
