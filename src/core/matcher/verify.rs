@@ -207,6 +207,17 @@ impl Event<'_> {
         if cond.op == Op::Exact {
             return self.exact_holds(path, cond.arg);
         }
+        let at = self.values.first(path);
+        match self.values.values.get(at as usize) {
+            None => false,
+            // One value, as nearly always.
+            Some(value) if value.next == NONE => self.accepts(value, cond, memo),
+            Some(_) => self.cond_holds_for_any(path, cond, memo),
+        }
+    }
+
+    /// Whether one of several values of the path satisfies the condition.
+    fn cond_holds_for_any(&self, path: PathId, cond: Cond, memo: &mut Memo) -> bool {
         let long = self.values.is_long(path);
         if long && let Some(known) = memo.conds.get(&(path, cond)) {
             return *known;

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     error::EventErrorCode,
     index::{
+        affix::AffixIndex,
         except::{Except, Words},
         gate::Gate,
         operands::{NONE, OperandId},
@@ -186,8 +187,14 @@ impl Event<'_> {
                     Family::Wildcard(n) => segment.wildcards[n as usize].expect(value.bytes(self.text, self.unescaped)),
                     Family::Prefix(n) => segment.affixes[n as usize].expect(value.bytes(self.text, self.unescaped)),
                     Family::FoldedPrefix(n) => segment.affixes[n as usize].expect(self.values.folded(value.fold)),
-                    Family::Suffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, false, &mut scratch.reversed)),
-                    Family::FoldedSuffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, true, &mut scratch.reversed)),
+                    Family::Suffix(n) => {
+                        let (index, text) = (&segment.affixes[n as usize], value.bytes(self.text, self.unescaped));
+                        index.expect(Self::reversed(text, index, &mut scratch.reversed));
+                    }
+                    Family::FoldedSuffix(n) => {
+                        let (index, text) = (&segment.affixes[n as usize], self.values.folded(value.fold));
+                        index.expect(Self::reversed(text, index, &mut scratch.reversed));
+                    }
                     _ => {}
                 }
             }
@@ -218,7 +225,7 @@ impl Event<'_> {
                 return;
             }
             scratch.leads.clear();
-            self.ask(*path, *family, scratch);
+            self.ask(*path, *family, self.values.first(*path), scratch);
             if roots.leads.len() + scratch.leads.len() > MOST {
                 return;
             }
@@ -239,16 +246,13 @@ impl Event<'_> {
             if !self.may_lead(path, &family) {
                 return true;
             }
-            let mut at = self.values.first(path);
+            let at = self.values.first(path);
             match family {
                 Family::Present(_) | Family::Except(_) => at == NONE,
                 Family::Absent(_) => at != NONE,
                 _ if self.values.is_long(path) => false,
                 _ => {
-                    while at != NONE {
-                        self.gather(family, at, scratch);
-                        at = self.values.values[at as usize].next;
-                    }
+                    self.ask(path, family, at, scratch);
                     scratch.leads.is_empty()
                 }
             }
@@ -321,16 +325,16 @@ impl Event<'_> {
             }
             let at = self.values.first(path);
             match family {
-                Family::Present(target) if at != NONE => {
-                    self.follow(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?
-                }
-                Family::Present(_) => {}
-                Family::Except(n) if at != NONE => self.follow_excepts(n, at, scratch, hits)?,
-                Family::Except(_) => {}
+                Family::Absent(target) if at == NONE => self.follow(Lead::new(Target(target)), scratch, hits)?,
+                _ if at == NONE => {}
+                Family::Present(target) => self.follow(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?,
+                Family::Except(n) => self.follow_excepts(n, at, scratch, hits)?,
                 _ => {
                     let begin = scratch.leads.len();
-                    self.ask(path, family, scratch);
-                    self.follow_gathered(begin, scratch, hits)?;
+                    self.ask(path, family, at, scratch);
+                    if scratch.leads.len() > begin {
+                        self.follow_gathered(begin, scratch, hits)?;
+                    }
                 }
             }
         }
@@ -346,9 +350,8 @@ impl Event<'_> {
         self.values.may_have(path) || matches!(family, Family::Absent(_))
     }
 
-    /// Adds where a family leads.
-    fn ask(&self, path: PathId, family: Family, scratch: &mut VisitScratch) {
-        let mut at = self.values.first(path);
+    /// Adds where a family leads; `at` is the first value of its path.
+    fn ask(&self, path: PathId, family: Family, mut at: u32, scratch: &mut VisitScratch) {
         match family {
             Family::Present(target) if at != NONE => scratch.leads.push(Lead { target: Target(target), known: Known::by(at) }),
             Family::Absent(target) if at == NONE => scratch.leads.push(Lead::new(Target(target))),
@@ -430,17 +433,17 @@ impl Event<'_> {
         }
     }
 
-    /// The end of a string, read backwards, as far as an index of suffixes looks at it.
+    /// The end of a text, read backwards, as far as an index of suffixes looks at it.
     #[inline]
-    fn reversed<'b>(&self, value: &Value, index: u32, folded: bool, out: &'b mut Vec<u8>) -> &'b [u8] {
-        let text = if folded { self.values.folded(value.fold) } else { value.bytes(self.text, self.unescaped) };
+    fn reversed<'b>(text: &[u8], index: &AffixIndex, out: &'b mut Vec<u8>) -> &'b [u8] {
         out.clear();
-        out.extend(text.iter().rev().take(self.segment.affixes[index as usize].longest()));
+        out.extend(text.iter().rev().take(index.longest()));
         out
     }
 
     /// Adds where one family leads with one value. What a family found for certain needs no second look; folded texts
     /// are never certain, since case is not symmetric.
+    #[inline]
     fn gather(&self, family: Family, at: u32, scratch: &mut VisitScratch) {
         let segment = self.segment;
         let value = &self.values.values[at as usize];
@@ -450,18 +453,20 @@ impl Event<'_> {
         let mut add = |target: Target, certain: bool| leads.push(Lead { target, known: by(certain) });
         let string = value.kind == Kind::String;
         let text = || value.bytes(self.text, self.unescaped);
+        let folded = || self.values.folded(value.fold);
+        let affixes = |n: u32| &segment.affixes[n as usize];
         match family {
-            Family::Prefix(n) if string => segment.affixes[n as usize].each_prefix(text(), &segment.operands, add),
-            Family::FoldedPrefix(n) if string => {
-                segment.affixes[n as usize].each_prefix(self.values.folded(value.fold), &segment.operands, |target, _| add(target, false));
+            Family::Prefix(n) if string && affixes(n).may_begin(text().first()) => affixes(n).each_prefix(text(), &segment.operands, add),
+            Family::FoldedPrefix(n) if string && affixes(n).may_begin(folded().first()) => {
+                affixes(n).each_prefix(folded(), &segment.operands, |target, _| add(target, false));
             }
-            Family::Suffix(n) if string => {
-                let text = self.reversed(value, n, false, &mut scratch.reversed);
-                segment.affixes[n as usize].each_prefix(text, &segment.operands, add);
+            Family::Suffix(n) if string && affixes(n).may_begin(text().last()) => {
+                let text = Self::reversed(text(), affixes(n), &mut scratch.reversed);
+                affixes(n).each_prefix(text, &segment.operands, add);
             }
-            Family::FoldedSuffix(n) if string => {
-                let text = self.reversed(value, n, true, &mut scratch.reversed);
-                segment.affixes[n as usize].each_prefix(text, &segment.operands, |target, _| add(target, false));
+            Family::FoldedSuffix(n) if string && affixes(n).may_begin(folded().last()) => {
+                let text = Self::reversed(folded(), affixes(n), &mut scratch.reversed);
+                affixes(n).each_prefix(text, &segment.operands, |target, _| add(target, false));
             }
             Family::Range(n) => {
                 if let Some(key) = value.near_key() {
