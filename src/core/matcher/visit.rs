@@ -480,13 +480,36 @@ impl Event<'_> {
             Family::Cidr(n) if value.address != NONE => {
                 segment.cidrs[n as usize].each_containing(self.values.addresses[value.address as usize].ip, |target| add(target, true));
             }
-            Family::Wildcard(n) if string => segment.wildcards[n as usize].each_match(text(), &mut scratch.wildcards, add),
+            Family::Wildcard(n) if string => self.gather_wildcards(n, at, scratch),
             _ => {}
         }
     }
 
+    /// The same for wildcards; apart, since it is so much more than the others.
+    #[inline(never)]
+    fn gather_wildcards(&self, index: u32, at: u32, scratch: &mut VisitScratch) {
+        let value = &self.values.values[at as usize];
+        let (leads, text) = (&mut scratch.leads, value.bytes(self.text, self.unescaped));
+        self.segment.wildcards[index as usize].each_match(text, &mut scratch.wildcards, |target, certain| {
+            leads.push(Lead { target, known: if certain { Known::field(value.path) } else { Known::by(at) } });
+        });
+    }
+
     /// Verifies the conjunctions that a lead names, or visits a node.
+    #[inline(always)]
     fn follow(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        // The commonest first, without a call: one rule, of which nothing is left to verify.
+        if let (Goes::One(conj), true) = (lead.target.get(), scratch.marks.on && hits.tally.is_none()) {
+            let rec = &self.segment.records.conjs[conj as usize];
+            if lead.known.suffices(rec) && rec.flags & MANY_RULES == 0 {
+                scratch.marks.set(rec.rules);
+                return Ok(());
+            }
+        }
+        self.follow_any(lead, scratch, hits)
+    }
+
+    fn follow_any(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         match lead.target.get() {
             Goes::Node(node) => self.visit_node(node, scratch, hits),
             Goes::One(conj) => self.judge(conj, lead.known, scratch, hits),
@@ -518,16 +541,7 @@ impl Event<'_> {
     }
 
     /// Hands out the rules of a conjunction that holds.
-    #[inline]
     fn hand_out(&self, rec: &ConjRec, marks: &mut Marks, hits: &mut Hits<'_>) {
-        if marks.on && rec.flags & MANY_RULES == 0 {
-            marks.set(rec.rules);
-        } else {
-            self.hand_out_each(rec, marks, hits);
-        }
-    }
-
-    fn hand_out_each(&self, rec: &ConjRec, marks: &mut Marks, hits: &mut Hits<'_>) {
         let segment = self.segment;
         for &rule in segment.records.rules_of(rec) {
             if marks.on {
