@@ -2,13 +2,14 @@
 //! visited in turn; what holds is handed out.
 
 use super::{
+    ask::reversed,
+    hits::{Hits, MARKED, Marks},
     values::Value,
     verify::{Event, Known, Memo},
 };
 use crate::{
     error::EventErrorCode,
     index::{
-        affix::AffixIndex,
         except::{Except, Words},
         gate::Gate,
         operands::{NONE, OperandId},
@@ -26,10 +27,10 @@ use crate::{
 pub struct VisitScratch {
     /// Remembered verdicts.
     pub memo: Memo,
-    wildcards: WildcardScratch,
+    pub(super) wildcards: WildcardScratch,
     /// Found by the family at hand.
-    leads: Vec<Lead>,
-    reversed: Vec<u8>,
+    pub(super) leads: Vec<Lead>,
+    pub(super) reversed: Vec<u8>,
     marks: Marks,
 }
 
@@ -39,11 +40,12 @@ pub struct Lead {
     /// What to follow.
     pub target: Target,
     /// What is known of the conjunctions there.
-    known: Known,
+    pub known: Known,
 }
 
 impl Lead {
-    fn new(target: Target) -> Self {
+    /// Where nothing is known.
+    pub fn new(target: Target) -> Self {
         Self { target, known: Known::default() }
     }
 }
@@ -62,90 +64,6 @@ const MANY: usize = 16;
 /// Most leads of families that are gathered before any is followed. A family that leads to more is asked once more in
 /// its turn.
 const MOST: usize = 1024;
-
-/// What a visit produces.
-pub struct Hits<'a> {
-    /// Keys of the rules that match (place in the order, number), with repetitions.
-    pub keys: &'a mut Vec<u64>,
-    /// The reader's version.
-    pub version: u32,
-    /// Stop at the first match.
-    pub first_only: bool,
-    /// Steps that array checks may still take.
-    pub steps: usize,
-    /// Counts candidates, for reports only.
-    pub tally: Option<&'a mut Tally>,
-}
-
-/// How many conjunctions were candidates.
-#[derive(Default)]
-pub struct Tally {
-    /// All together.
-    pub all: u64,
-    /// By segment and conjunction; may be empty.
-    pub by_segment: Vec<Vec<u32>>,
-    /// The segment under visit.
-    pub segment: usize,
-}
-
-/// The rules of a small segment that match, a bit each: so they come in order and once without being sorted.
-struct Marks {
-    /// Whether the segment at hand is small and all its matches are wanted.
-    on: bool,
-    words: [u64; MARKED / 64],
-    /// A bit for each word that is not zero.
-    used: u64,
-}
-
-/// Most rules of a small segment.
-const MARKED: usize = 64 * 64;
-
-impl Default for Marks {
-    fn default() -> Self {
-        Self { on: false, words: [0; MARKED / 64], used: 0 }
-    }
-}
-
-impl Marks {
-    #[inline]
-    fn set(&mut self, rule: u32) {
-        let word = rule as usize / 64 % self.words.len();
-        self.words[word] |= 1 << (rule % 64);
-        self.used |= 1 << word;
-    }
-
-    /// Calls `visit` with each rule, and forgets them.
-    #[inline]
-    fn drain(&mut self, mut visit: impl FnMut(u32)) {
-        while self.used != 0 {
-            let word = self.used.trailing_zeros();
-            self.used &= self.used - 1;
-            let mut rest = std::mem::take(&mut self.words[word as usize]);
-            while rest != 0 {
-                visit(64 * word + rest.trailing_zeros());
-                rest &= rest - 1;
-            }
-        }
-    }
-}
-
-impl Hits<'_> {
-    fn enough(&self) -> bool {
-        self.first_only && !self.keys.is_empty()
-    }
-
-    /// Counts a candidate. Apart, so that matching without a report keeps its shape.
-    #[cold]
-    #[inline(never)]
-    fn count(&mut self, conj: u32) {
-        if let Some(tally) = &mut self.tally {
-            tally.all += 1;
-            if let Some(counts) = tally.by_segment.get_mut(tally.segment) {
-                counts[conj as usize] += 1;
-            }
-        }
-    }
-}
 
 impl Event<'_> {
     /// Visits the whole segment. `roots` is what `find_roots` found.
@@ -189,11 +107,11 @@ impl Event<'_> {
                     Family::FoldedPrefix(n) => segment.affixes[n as usize].expect(self.values.folded(value.fold)),
                     Family::Suffix(n) => {
                         let (index, text) = (&segment.affixes[n as usize], value.bytes(self.text, self.unescaped));
-                        index.expect(Self::reversed(text, index, &mut scratch.reversed));
+                        index.expect(reversed(text, index, &mut scratch.reversed));
                     }
                     Family::FoldedSuffix(n) => {
                         let (index, text) = (&segment.affixes[n as usize], self.values.folded(value.fold));
-                        index.expect(Self::reversed(text, index, &mut scratch.reversed));
+                        index.expect(reversed(text, index, &mut scratch.reversed));
                     }
                     _ => {}
                 }
@@ -350,26 +268,6 @@ impl Event<'_> {
         self.values.may_have(path) || matches!(family, Family::Absent(_))
     }
 
-    /// Adds where a family leads; `at` is the first value of its path.
-    fn ask(&self, path: PathId, family: Family, mut at: u32, scratch: &mut VisitScratch) {
-        match family {
-            Family::Present(target) if at != NONE => scratch.leads.push(Lead { target: Target(target), known: Known::by(at) }),
-            Family::Absent(target) if at == NONE => scratch.leads.push(Lead::new(Target(target))),
-            Family::Present(_) | Family::Absent(_) | Family::Except(_) => {}
-            // Many numbers lie in many ranges: each range is asked instead.
-            Family::Range(n) if self.values.is_long(path) && self.segment.ranges[n as usize].len() <= 8 * self.values.count(path) => {
-                let (leads, keys) = (&mut scratch.leads, self.values.keys(path, self.text, self.unescaped));
-                self.segment.ranges[n as usize].meet(keys, |target| leads.push(Lead { target, known: Known::field(path) }));
-            }
-            _ => {
-                while at != NONE {
-                    self.gather(family, at, scratch);
-                    at = self.values.values[at as usize].next;
-                }
-            }
-        }
-    }
-
     /// Follows the leads gathered since `begin`, each once: many values of one array may name the same.
     fn follow_gathered(&self, begin: usize, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         each_once(&mut scratch.leads, begin);
@@ -431,68 +329,6 @@ impl Event<'_> {
             Goes::One(conj) => hits.count(conj),
             Goes::Run(start) => self.segment.each_of_run(start, |conj| hits.count(conj)),
         }
-    }
-
-    /// The end of a text, read backwards, as far as an index of suffixes looks at it.
-    #[inline]
-    fn reversed<'b>(text: &[u8], index: &AffixIndex, out: &'b mut Vec<u8>) -> &'b [u8] {
-        out.clear();
-        out.extend(text.iter().rev().take(index.longest()));
-        out
-    }
-
-    /// Adds where one family leads with one value. What a family found for certain needs no second look; folded texts
-    /// are never certain, since case is not symmetric.
-    #[inline]
-    fn gather(&self, family: Family, at: u32, scratch: &mut VisitScratch) {
-        let segment = self.segment;
-        let value = &self.values.values[at as usize];
-        let path = value.path;
-        let leads = &mut scratch.leads;
-        let by = |certain: bool| if certain { Known::field(path) } else { Known::by(at) };
-        let mut add = |target: Target, certain: bool| leads.push(Lead { target, known: by(certain) });
-        let string = value.kind == Kind::String;
-        let text = || value.bytes(self.text, self.unescaped);
-        let folded = || self.values.folded(value.fold);
-        let affixes = |n: u32| &segment.affixes[n as usize];
-        match family {
-            Family::Prefix(n) if string && affixes(n).may_begin(text().first()) => affixes(n).each_prefix(text(), &segment.operands, add),
-            Family::FoldedPrefix(n) if string && affixes(n).may_begin(folded().first()) => {
-                affixes(n).each_prefix(folded(), &segment.operands, |target, _| add(target, false));
-            }
-            Family::Suffix(n) if string && affixes(n).may_begin(text().last()) => {
-                let text = Self::reversed(text(), affixes(n), &mut scratch.reversed);
-                affixes(n).each_prefix(text, &segment.operands, add);
-            }
-            Family::FoldedSuffix(n) if string && affixes(n).may_begin(folded().last()) => {
-                let text = Self::reversed(folded(), affixes(n), &mut scratch.reversed);
-                affixes(n).each_prefix(text, &segment.operands, |target, _| add(target, false));
-            }
-            Family::Range(n) => {
-                if let Some(key) = value.near_key() {
-                    let begin = leads.len();
-                    segment.ranges[n as usize].stab(key, |target| leads.push(Lead { target, known: Known::field(path) }));
-                    if leads.len() > begin && value.comparable_key(self.text, self.unescaped).is_none() {
-                        leads.truncate(begin);
-                    }
-                }
-            }
-            Family::Cidr(n) if value.address != NONE => {
-                segment.cidrs[n as usize].each_containing(self.values.addresses[value.address as usize].ip, |target| add(target, true));
-            }
-            Family::Wildcard(n) if string => self.gather_wildcards(n, at, scratch),
-            _ => {}
-        }
-    }
-
-    /// The same for wildcards; apart, since it is so much more than the others.
-    #[inline(never)]
-    fn gather_wildcards(&self, index: u32, at: u32, scratch: &mut VisitScratch) {
-        let value = &self.values.values[at as usize];
-        let (leads, text) = (&mut scratch.leads, value.bytes(self.text, self.unescaped));
-        self.segment.wildcards[index as usize].each_match(text, &mut scratch.wildcards, |target, certain| {
-            leads.push(Lead { target, known: if certain { Known::field(value.path) } else { Known::by(at) } });
-        });
     }
 
     /// Verifies the conjunctions that a lead names, or visits a node.

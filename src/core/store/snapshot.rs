@@ -11,9 +11,10 @@ use crate::{
     index::{gate::Gate, operands::OperandHasher, range::sieves, segment::Segment, skew::Skew},
     limits::EventLimits,
     matcher::{
+        hits::{Hits, Tally},
         values::Values,
         verify::Event,
-        visit::{Hits, Roots, Tally, VisitScratch},
+        visit::{Roots, VisitScratch},
     },
     path::PathTrie,
     pattern::tree::Pattern,
