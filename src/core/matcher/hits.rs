@@ -27,7 +27,7 @@ pub struct Tally {
 
 /// The rules of a small segment that match, a bit each: so they come in order and once without being sorted.
 pub struct Marks {
-    /// Whether the segment at hand is small and all its matches are wanted.
+    /// Whether the segment at hand is small, and all its matches are wanted and nothing else.
     pub on: bool,
     words: [u64; MARKED / 64],
     /// A bit for each word that is not zero.

@@ -326,7 +326,7 @@ impl Event<'_> {
     }
 
     /// Whether a conjunction holds. `steps` is what the array check may still spend on this event.
-    #[inline(never)]
+    #[inline]
     pub fn conjunction_holds(
         &self,
         rec: &ConjRec,
@@ -362,6 +362,12 @@ impl Event<'_> {
         if !loose || rec.flags & HAS_OR == 0 && !self.meets_in_arrays(records.fields_of(rec)) {
             return Ok(true);
         }
+        self.is_consistent(conj, memo, steps)
+    }
+
+    /// Whether a conjunction that holds arrays aside does so with them.
+    #[inline(never)]
+    fn is_consistent(&self, conj: ConjId, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
         if let Some(known) = memo.conjs.get(&conj) {
             return Ok(*known);
         }

@@ -72,14 +72,14 @@ impl Event<'_> {
         // An event that was refused half way leaves some.
         scratch.leads.clear();
         scratch.marks.drain(|_| {});
-        scratch.marks.on = self.segment.rules.len() <= MARKED && !hits.first_only;
+        scratch.marks.on = self.segment.rules.len() <= MARKED && !hits.first_only && hits.tally.is_none();
         for lead in &roots.leads {
             if hits.enough() {
                 return Ok(());
             }
-            self.follow(*lead, scratch, hits)?;
+            self.follow_any(*lead, scratch, hits)?;
         }
-        self.visit_families(0, roots.families, scratch, hits)?;
+        self.visit_rest(0, roots.families, scratch, hits)?;
         let segment = self.segment;
         scratch.marks.drain(|rule| {
             if segment.alive(rule, hits.version) {
@@ -181,7 +181,7 @@ impl Event<'_> {
         let begin = scratch.leads.len();
         self.each_target(id, |target| scratch.leads.push(Lead::new(target)));
         self.follow_gathered(begin, scratch, hits)?;
-        self.visit_families(id, 0, scratch, hits)
+        self.visit_rest(id, 0, scratch, hits)
     }
 
     /// Calls `visit` with what the values name in a node's exact table; perhaps more than once with the same.
@@ -230,11 +230,27 @@ impl Event<'_> {
         }
     }
 
-    /// What a node does not find by exact value. The families before `from` were asked already.
-    fn visit_families(&self, id: NodeId, from: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        let segment = self.segment;
-        let node = &segment.nodes[id as usize];
-        for &(path, family) in &segment.families[(node.families.0 + from) as usize..node.families.1 as usize] {
+    /// What a node does not find by exact value, if there is any. The families before `from` were asked already.
+    #[inline(always)]
+    fn visit_rest(&self, id: NodeId, from: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let node = &self.segment.nodes[id as usize];
+        let families = node.families.0 + from..node.families.1;
+        if families.is_empty() && node.residual == NO_RUN {
+            return Ok(());
+        }
+        let families = &self.segment.families[families.start as usize..families.end as usize];
+        self.visit_families(families, node.residual, scratch, hits)
+    }
+
+    #[inline(never)]
+    fn visit_families(
+        &self,
+        families: &[(PathId, Family)],
+        residual: u32,
+        scratch: &mut VisitScratch,
+        hits: &mut Hits<'_>,
+    ) -> Result<(), EventErrorCode> {
+        for &(path, family) in families {
             if !self.may_lead(path, &family) {
                 continue;
             }
@@ -243,9 +259,9 @@ impl Event<'_> {
             }
             let at = self.values.first(path);
             match family {
-                Family::Absent(target) if at == NONE => self.follow(Lead::new(Target(target)), scratch, hits)?,
+                Family::Absent(target) if at == NONE => self.follow_any(Lead::new(Target(target)), scratch, hits)?,
                 _ if at == NONE => {}
-                Family::Present(target) => self.follow(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?,
+                Family::Present(target) => self.follow_any(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?,
                 Family::Except(n) => self.follow_excepts(n, at, scratch, hits)?,
                 _ => {
                     let begin = scratch.leads.len();
@@ -256,8 +272,8 @@ impl Event<'_> {
                 }
             }
         }
-        if node.residual != NO_RUN {
-            self.follow(Lead::new(Target(node.residual)), scratch, hits)?;
+        if residual != NO_RUN {
+            self.follow_any(Lead::new(Target(residual)), scratch, hits)?;
         }
         Ok(())
     }
@@ -311,7 +327,9 @@ impl Event<'_> {
     ) -> Result<(), EventErrorCode> {
         if holds && except.rule != NONE && scratch.marks.on {
             scratch.marks.set(except.rule);
-        } else if holds && !hits.enough() {
+            return Ok(());
+        }
+        if holds && !hits.enough() {
             return self.follow(Lead { target: except.target, known: Known::field(path) }, scratch, hits);
         }
         if hits.tally.is_some() {
@@ -331,11 +349,10 @@ impl Event<'_> {
         }
     }
 
-    /// Verifies the conjunctions that a lead names, or visits a node.
+    /// Follows a lead that perhaps leaves nothing to verify: then one rule is handed out without a call.
     #[inline(always)]
     fn follow(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        // The commonest first, without a call: one rule, of which nothing is left to verify.
-        if let (Goes::One(conj), true) = (lead.target.get(), scratch.marks.on && hits.tally.is_none()) {
+        if let (Goes::One(conj), true) = (lead.target.get(), scratch.marks.on) {
             let rec = &self.segment.records.conjs[conj as usize];
             if lead.known.suffices(rec) && rec.flags & MANY_RULES == 0 {
                 scratch.marks.set(rec.rules);
@@ -345,6 +362,8 @@ impl Event<'_> {
         self.follow_any(lead, scratch, hits)
     }
 
+    /// Verifies the conjunctions that a lead names, or visits a node.
+    #[inline(always)]
     fn follow_any(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         match lead.target.get() {
             Goes::Node(node) => self.visit_node(node, scratch, hits),
@@ -364,7 +383,6 @@ impl Event<'_> {
     }
 
     /// Hands out the rules of a conjunction if it holds.
-    #[inline(always)]
     fn judge(&self, conj: u32, known: Known, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         if hits.tally.is_some() {
             hits.count(conj);
@@ -377,7 +395,11 @@ impl Event<'_> {
     }
 
     /// Hands out the rules of a conjunction that holds.
+    #[inline]
     fn hand_out(&self, rec: &ConjRec, marks: &mut Marks, hits: &mut Hits<'_>) {
+        if marks.on && rec.flags & MANY_RULES == 0 {
+            return marks.set(rec.rules);
+        }
         let segment = self.segment;
         for &rule in segment.records.rules_of(rec) {
             if marks.on {
