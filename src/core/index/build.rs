@@ -291,7 +291,8 @@ impl IndexBuilder {
     /// Turns sorted placements into the node's lists; groups become targets.
     fn dispatch(&mut self, id: NodeId, placements: Vec<Placement>, used: &mut Vec<PathId>) {
         let mut lanes: Vec<u32> = Vec::new();
-        let (mut families, mut excepts): (Vec<(PathId, Family)>, Vec<(PathId, Family)>) = (vec![], vec![]);
+        let mut families: Vec<(PathId, Family)> = Vec::new();
+        let mut excepts: Vec<(PathId, Family)> = Vec::new();
         for of_path in placements.chunk_by(|a, b| a.path() == b.path()) {
             let path = of_path[0].path();
             let mut lane = 0;

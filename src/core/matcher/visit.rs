@@ -305,6 +305,9 @@ impl Event<'_> {
             for except in excepts {
                 let holds = self.cond_holds(value.path, except.cond, false, &mut scratch.memo);
                 self.follow_except(except, value.path, holds, scratch, hits)?;
+                if hits.enough() {
+                    break;
+                }
             }
             return Ok(());
         }
@@ -312,6 +315,9 @@ impl Event<'_> {
         for except in excepts {
             let holds = except.glance(&words).unwrap_or_else(|| self.accepts(value, except.cond, &mut scratch.memo));
             self.follow_except(except, value.path, holds, scratch, hits)?;
+            if hits.enough() {
+                break;
+            }
         }
         Ok(())
     }
@@ -329,7 +335,7 @@ impl Event<'_> {
             scratch.marks.set(except.rule);
             return Ok(());
         }
-        if holds && !hits.enough() {
+        if holds {
             return self.follow(Lead { target: except.target, known: Known::field(path) }, scratch, hits);
         }
         if hits.tally.is_some() {
