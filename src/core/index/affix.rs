@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     memory,
-    value::text::{begins, same},
+    value::text::{begins, first_word, same},
 };
 
 const NO_PARENT: u32 = u32::MAX;
@@ -35,6 +35,8 @@ pub struct AffixIndex {
     items: Vec<(OperandId, Target)>,
     entries: Vec<Entry>,
     longest: usize,
+    /// A bit for each byte that a text begins with: hardly a value begins like any of a few.
+    firsts: [u64; 4],
 }
 
 /// So many texts are worth a table, if they have few lengths.
@@ -42,14 +44,7 @@ const MANY: usize = 8;
 
 #[inline]
 fn head(text: &[u8]) -> u64 {
-    match text.first_chunk::<8>() {
-        Some(chunk) => u64::from_be_bytes(*chunk),
-        None => {
-            let mut bytes = [0; 8];
-            bytes[..text.len()].copy_from_slice(text);
-            u64::from_be_bytes(bytes)
-        }
-    }
+    first_word(text).swap_bytes()
 }
 
 impl AffixIndex {
@@ -58,9 +53,14 @@ impl AffixIndex {
     pub fn new(items: Vec<(OperandId, Target)>, operands: &Operands, exact: bool) -> Self {
         let text = |item: &(OperandId, Target)| operands.bytes(item.0);
         let longest = items.iter().map(|item| text(item).len()).max().unwrap_or(0);
+        let mut firsts = [0; 4];
+        items.iter().for_each(|item| match text(item).first() {
+            Some(byte) => firsts[*byte as usize / 64] |= 1 << (byte % 64),
+            None => firsts = [u64::MAX; 4],
+        });
         let lengths = commonest_lengths(items.iter().map(|item| text(item).len()));
         if items.len() < MANY || items.iter().any(|item| !lengths.contains(&(text(item).len() as u32))) {
-            return Self { ends: None, items: vec![], entries: sorted(items, operands), longest };
+            return Self { ends: None, items: vec![], entries: sorted(items, operands), longest, firsts };
         }
         let mut certain = Vec::new();
         let numbers: Vec<u32> = items
@@ -76,7 +76,13 @@ impl AffixIndex {
             .collect();
         let texts = items.iter().zip(numbers).map(|(item, number)| (text(item), number));
         let ends = Ends::new(End::Front, lengths, texts, operands.hasher());
-        Self { ends: Some(ends), items: certain, entries: vec![], longest }
+        Self { ends: Some(ends), items: certain, entries: vec![], longest, firsts }
+    }
+
+    /// Whether an entry may be a prefix of a text with this first byte.
+    #[inline(always)]
+    pub fn may_begin(&self, first: Option<&u8>) -> bool {
+        first.is_none_or(|byte| self.firsts[*byte as usize / 64] >> (byte % 64) & 1 != 0)
     }
 
     /// Calls `visit` with the target of every entry that is a prefix of `text`, and whether that is certain.
@@ -195,6 +201,7 @@ mod tests {
             for _ in 0..300 {
                 let value = text(most + 4);
                 let want: Vec<usize> = (0..texts.len()).filter(|n| value.starts_with(&texts[*n])).collect();
+                assert!(want.is_empty() || index.may_begin(value.first()));
                 let mut found = vec![];
                 exact.each_prefix(&value, &operands, |target, certain| found.push((number(target), certain)));
                 found.sort_unstable();

@@ -10,6 +10,7 @@ use super::{
     choose::{Census, Chooser},
     cidr::CidrIndex,
     encode::Encoded,
+    except::Except,
     gate::{Gate, LITERALS},
     list::{ListIndex, SHORT},
     operands::{OperandKind, Operands},
@@ -64,6 +65,11 @@ impl Placement {
     fn arg(&self) -> u32 {
         self.place as u32
     }
+
+    /// Whether the condition is an `anything-but`.
+    fn excepts(&self) -> bool {
+        self.op() as u8 >= Op::NotExact as u8
+    }
 }
 
 /// Where some members go.
@@ -96,6 +102,7 @@ pub struct IndexBuilder {
     ranges: Vec<RangeIndex>,
     cidrs: Vec<CidrIndex>,
     wildcards: Vec<WildcardIndex>,
+    excepts: Vec<Vec<Except>>,
     runs: Vec<u32>,
     needs: Vec<u8>,
 }
@@ -116,6 +123,7 @@ impl IndexBuilder {
             ranges: vec![],
             cidrs: vec![],
             wildcards: vec![],
+            excepts: vec![],
             runs: vec![],
         }
     }
@@ -144,6 +152,7 @@ impl IndexBuilder {
             ranges: self.ranges,
             cidrs: self.cidrs,
             wildcards: self.wildcards,
+            excepts: self.excepts,
             runs: self.runs,
             needs: self.needs,
             asked,
@@ -275,7 +284,6 @@ impl IndexBuilder {
                 let text = reversed(&folded(&self.operands, cond.arg));
                 (cond.op, self.operands.intern(OperandKind::Reversed, &text))
             }
-            Op::NotExact | Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard => (Op::Present, 0),
             op => (op, cond.arg),
         }
     }
@@ -284,10 +292,11 @@ impl IndexBuilder {
     fn dispatch(&mut self, id: NodeId, placements: Vec<Placement>, used: &mut Vec<PathId>) {
         let mut lanes: Vec<u32> = Vec::new();
         let mut families: Vec<(PathId, Family)> = Vec::new();
+        let mut excepts: Vec<(PathId, Family)> = Vec::new();
         for of_path in placements.chunk_by(|a, b| a.path() == b.path()) {
             let path = of_path[0].path();
             let mut lane = 0;
-            for of_op in of_path.chunk_by(|a, b| a.op() == b.op()) {
+            for of_op in of_path.chunk_by(|a, b| a.op() == b.op() || a.excepts() && b.excepts()) {
                 let op = of_op[0].op();
                 let groups = of_op.chunk_by(|a, b| a.arg() == b.arg());
                 used.push(path);
@@ -303,6 +312,15 @@ impl IndexBuilder {
                             self.entries.push((id, path, group[0].arg(), target));
                         }
                     }
+                    _ if of_op[0].excepts() => {
+                        let (divided, listed) = self.divided(of_op, used);
+                        if !divided.is_empty() {
+                            families.push((path, Family::Present(self.target(&divided, used).0)));
+                        }
+                        if !listed.is_empty() {
+                            excepts.push((path, self.except(&listed, used)));
+                        }
+                    }
                     _ => {
                         let items = groups.map(|group| (group[0].arg(), self.target(group, used))).collect();
                         families.push((path, self.family(op, items)));
@@ -314,6 +332,7 @@ impl IndexBuilder {
                 lanes.push(path | lane);
             }
         }
+        families.append(&mut excepts);
         let node = &mut self.nodes[id as usize];
         node.lanes = (self.lanes.len() as u32, (self.lanes.len() + lanes.len()) as u32);
         node.families = (self.families.len() as u32, (self.families.len() + families.len()) as u32);
@@ -336,14 +355,38 @@ impl IndexBuilder {
 
     /// Whether some member has a field left that is worth dividing by.
     fn divides(&self, members: &[Member], used: &[PathId]) -> bool {
-        members.iter().any(|m| {
-            let rec = &self.records.conjs[m.conj as usize];
-            self.records.fields_of(rec).iter().any(|f| {
-                let mut usable = true;
-                self.records.each_cond(f, |c| usable &= (c.op as u8) < Op::Present as u8);
-                usable && !used.contains(&f.path())
-            })
+        members.iter().any(|m| self.is_divisible(m.conj, used))
+    }
+
+    fn is_divisible(&self, conj: ConjId, used: &[PathId]) -> bool {
+        let rec = &self.records.conjs[conj as usize];
+        self.records.fields_of(rec).iter().any(|f| {
+            let mut usable = true;
+            self.records.each_cond(f, |c| usable &= (c.op as u8) < Op::Present as u8);
+            usable && !used.contains(&f.path())
         })
+    }
+
+    /// Of conjunctions under `anything-but` those that are many and better divided by another field, in the order of the
+    /// conjunctions, and the others.
+    fn divided(&self, placements: &[Placement], used: &[PathId]) -> (Vec<Placement>, Vec<Placement>) {
+        let (mut divided, listed): (Vec<Placement>, Vec<Placement>) = placements.iter().partition(|p| self.is_divisible(p.conj, used));
+        if divided.len() <= RUN {
+            return (vec![], placements.to_vec());
+        }
+        divided.sort_unstable_by_key(|p| p.conj);
+        (divided, listed)
+    }
+
+    fn except(&mut self, placements: &[Placement], used: &mut Vec<PathId>) -> Family {
+        let mut list = Vec::new();
+        for group in placements.chunk_by(|a, b| a.place == b.place) {
+            let (target, cond) = (self.target(group, used), Cond { op: group[0].op(), arg: group[0].arg() });
+            list.push(Except::new(cond, target, &self.operands, &self.records));
+        }
+        list.shrink_to_fit();
+        self.excepts.push(list);
+        Family::Except(self.excepts.len() as u32 - 1)
     }
 
     fn family(&mut self, op: Op, items: Vec<(u32, Target)>) -> Family {

@@ -2,6 +2,7 @@
 //! a million rules with the same pattern share one conjunction and cost a few bytes each.
 
 use super::{
+    list::SHORT,
     once::Once,
     operands::{FALSE, NULL, OperandHasher, OperandId, OperandKind, Operands, TRUE},
     record::{Branch, Cond, ConjId, ConjRec, FieldRec, Form, HAS_OR, MANY_RULES, Op, Records, SHARES_ARRAYS, Share},
@@ -431,11 +432,19 @@ pub(super) fn need_of(cond: Cond, operands: &Operands, records: &Records) -> u8 
     };
     match cond.op {
         Op::Exact => exact(cond.arg),
+        // Few texts are compared: that costs less than to look the value up.
+        Op::NotExact if asks_few_texts(cond, operands, records) => 0,
         Op::NotExact => records.list(cond.arg).iter().fold(0, |bits, arg| bits | exact(*arg)),
         Op::Range => need::NUMBER,
         Op::Ip | Op::Cidr => need::IP,
         _ => 0,
     }
+}
+
+/// Whether an `anything-but` names so few texts that it can do without the value's operand.
+fn asks_few_texts(cond: Cond, operands: &Operands, records: &Records) -> bool {
+    let list = records.list(cond.arg);
+    list.len() <= SHORT && list.iter().all(|member| operands.kind(*member) == OperandKind::String)
 }
 
 /// Marks every node of the trie at or below which a conjunction with these paths has two of them or more: there the

@@ -12,6 +12,7 @@ pub mod cidr;
 pub mod decode;
 pub mod encode;
 pub mod ends;
+pub mod except;
 pub mod gate;
 pub mod import;
 pub mod list;

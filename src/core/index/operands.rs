@@ -155,8 +155,9 @@ impl Operands {
         [String, Number, NumberText, Ip, Folded, Reversed, Literal][self.arena[self.starts[id as usize] as usize] as usize]
     }
 
+    /// Whether an operand is this one.
     #[inline]
-    fn is(&self, id: OperandId, kind: OperandKind, bytes: &[u8]) -> bool {
+    pub fn is(&self, id: OperandId, kind: OperandKind, bytes: &[u8]) -> bool {
         let stored = &self.arena[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize];
         stored[0] == kind as u8 && same(&stored[1..], bytes)
     }

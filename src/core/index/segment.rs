@@ -4,6 +4,7 @@
 use super::{
     affix::AffixIndex,
     cidr::CidrIndex,
+    except::Except,
     gate::Gate,
     list::ListIndex,
     operands::Operands,
@@ -49,6 +50,8 @@ pub enum Family {
     Present(u32),
     /// No value leads to the target.
     Absent(u32),
+    /// `Segment::excepts[n]`; a node's last.
+    Except(u32),
 }
 
 /// Values are dispatched by their exact operand.
@@ -117,6 +120,8 @@ pub struct Segment {
     pub cidrs: Vec<CidrIndex>,
     /// Wildcard indexes.
     pub wildcards: Vec<WildcardIndex>,
+    /// Lists of `anything-but`.
+    pub excepts: Vec<Vec<Except>>,
     /// Runs of conjunctions; the last of each run carries `LAST`.
     pub runs: Vec<u32>,
     /// By path: what has to be known about its values.
@@ -275,6 +280,7 @@ impl Segment {
             + self.ranges.iter().map(RangeIndex::size_bytes).sum::<usize>()
             + self.cidrs.iter().map(CidrIndex::size_bytes).sum::<usize>()
             + self.wildcards.iter().map(WildcardIndex::size_bytes).sum::<usize>()
+            + self.excepts.iter().map(|list| list.capacity() * size_of::<Except>()).sum::<usize>()
             + self.long_lists.values().map(ListIndex::size_bytes).sum::<usize>()
             + self.runs.capacity() * 4
             + self.needs.capacity()

@@ -10,7 +10,7 @@ use crate::{
     index::{
         list::{ListScratch, Question, SHORT},
         operands::{NONE, OperandId, OperandKind},
-        record::{Branch, Cond, ConjId, FieldRec, Form, HAS_OR, Op, SHARES_ARRAYS},
+        record::{Branch, Cond, ConjId, ConjRec, FieldRec, Form, HAS_OR, Op, SHARES_ARRAYS},
         segment::{Segment, need},
         wildcard,
     },
@@ -58,6 +58,12 @@ impl Known {
     /// A value seems to satisfy the field of its path.
     pub fn by(value: u32) -> Self {
         Self { path: NONE, by: value }
+    }
+
+    /// Whether that is all that the conjunction demands.
+    #[inline]
+    pub fn suffices(&self, rec: &ConjRec) -> bool {
+        self.path != NONE && rec.field_count == 1 && rec.flags & HAS_OR == 0
     }
 }
 
@@ -118,7 +124,13 @@ impl Event<'_> {
             }
             Op::Present => true,
             Op::Absent => false,
-            Op::NotExact => listed().binary_search(&value.operand).is_err(),
+            Op::NotExact => match string() {
+                // Strings of which only few texts are asked have no operand.
+                Some(text) if segment.need(value.path) & need::STRING == 0 => {
+                    !listed().iter().any(|o| segment.operands.is(*o, OperandKind::String, text))
+                }
+                _ => listed().binary_search(&value.operand).is_err(),
+            },
             Op::NotPrefix => !string().is_some_and(|t| listed().iter().any(|o| text::begins(t, operand(*o)))),
             Op::NotSuffix => !string().is_some_and(|t| listed().iter().any(|o| text::ends(t, operand(*o)))),
             Op::NotIgnoreCase => !string().is_some_and(|t| listed().iter().any(|o| fold::meets_all(t, operand(*o)))),
@@ -130,7 +142,7 @@ impl Event<'_> {
 
     /// Whether one value satisfies a condition (never `Absent`), with the help of the indexes of long lists.
     #[inline]
-    fn accepts(&self, value: &Value, cond: Cond, memo: &mut Memo) -> bool {
+    pub fn accepts(&self, value: &Value, cond: Cond, memo: &mut Memo) -> bool {
         if matches!(cond.op, Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard)
             && self.segment.records.list(cond.arg).len() > SHORT
             && let Some(index) = self.segment.long_lists.get(&(cond.op, cond.arg))
@@ -188,13 +200,24 @@ impl Event<'_> {
     }
 
     /// Whether some value of the path satisfies the condition; `loose` lets absence pass, the array check decides it.
-    fn cond_holds(&self, path: PathId, cond: Cond, loose: bool, memo: &mut Memo) -> bool {
+    pub fn cond_holds(&self, path: PathId, cond: Cond, loose: bool, memo: &mut Memo) -> bool {
         if cond.op == Op::Absent {
             return loose || self.values.first(path) == NONE;
         }
         if cond.op == Op::Exact {
             return self.exact_holds(path, cond.arg);
         }
+        let at = self.values.first(path);
+        match self.values.values.get(at as usize) {
+            None => false,
+            // One value, as nearly always.
+            Some(value) if value.next == NONE => self.accepts(value, cond, memo),
+            Some(_) => self.cond_holds_for_any(path, cond, memo),
+        }
+    }
+
+    /// Whether one of several values of the path satisfies the condition.
+    fn cond_holds_for_any(&self, path: PathId, cond: Cond, memo: &mut Memo) -> bool {
         let long = self.values.is_long(path);
         if long && let Some(known) = memo.conds.get(&(path, cond)) {
             return *known;
@@ -304,9 +327,15 @@ impl Event<'_> {
 
     /// Whether a conjunction holds. `steps` is what the array check may still spend on this event.
     #[inline]
-    pub fn conjunction_holds(&self, conj: ConjId, known: Known, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
+    pub fn conjunction_holds(
+        &self,
+        rec: &ConjRec,
+        conj: ConjId,
+        known: Known,
+        memo: &mut Memo,
+        steps: &mut usize,
+    ) -> Result<bool, EventErrorCode> {
         let records = &self.segment.records;
-        let rec = &records.conjs[conj as usize];
         let loose = rec.flags & SHARES_ARRAYS != 0 && self.trails.len() > 1;
         let by = self.values.values.get(known.by as usize);
         for field in records.fields_of(rec) {
@@ -333,6 +362,12 @@ impl Event<'_> {
         if !loose || rec.flags & HAS_OR == 0 && !self.meets_in_arrays(records.fields_of(rec)) {
             return Ok(true);
         }
+        self.is_consistent(conj, memo, steps)
+    }
+
+    /// Whether a conjunction that holds arrays aside does so with them.
+    #[inline(never)]
+    fn is_consistent(&self, conj: ConjId, memo: &mut Memo, steps: &mut usize) -> Result<bool, EventErrorCode> {
         if let Some(known) = memo.conjs.get(&conj) {
             return Ok(*known);
         }

@@ -2,15 +2,18 @@
 //! visited in turn; what holds is handed out.
 
 use super::{
+    ask::reversed,
+    hits::{Hits, MARKED, Marks},
     values::Value,
     verify::{Event, Known, Memo},
 };
 use crate::{
     error::EventErrorCode,
     index::{
+        except::{Except, Words},
         gate::Gate,
         operands::{NONE, OperandId},
-        record::{Goes, Target},
+        record::{ConjRec, Goes, MANY_RULES, Target},
         segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
         table::NodeId,
         wildcard::WildcardScratch,
@@ -24,10 +27,11 @@ use crate::{
 pub struct VisitScratch {
     /// Remembered verdicts.
     pub memo: Memo,
-    wildcards: WildcardScratch,
+    pub(super) wildcards: WildcardScratch,
     /// Found by the family at hand.
-    leads: Vec<Lead>,
-    reversed: Vec<u8>,
+    pub(super) leads: Vec<Lead>,
+    pub(super) reversed: Vec<u8>,
+    marks: Marks,
 }
 
 /// Where values lead.
@@ -36,11 +40,12 @@ pub struct Lead {
     /// What to follow.
     pub target: Target,
     /// What is known of the conjunctions there.
-    known: Known,
+    pub known: Known,
 }
 
 impl Lead {
-    fn new(target: Target) -> Self {
+    /// Where nothing is known.
+    pub fn new(target: Target) -> Self {
         Self { target, known: Known::default() }
     }
 }
@@ -60,62 +65,28 @@ const MANY: usize = 16;
 /// its turn.
 const MOST: usize = 1024;
 
-/// What a visit produces.
-pub struct Hits<'a> {
-    /// Keys of the rules that match (place in the order, number), with repetitions.
-    pub keys: &'a mut Vec<u64>,
-    /// The reader's version.
-    pub version: u32,
-    /// Stop at the first match.
-    pub first_only: bool,
-    /// Steps that array checks may still take.
-    pub steps: usize,
-    /// Counts candidates, for reports only.
-    pub tally: Option<&'a mut Tally>,
-}
-
-/// How many conjunctions were candidates.
-#[derive(Default)]
-pub struct Tally {
-    /// All together.
-    pub all: u64,
-    /// By segment and conjunction; may be empty.
-    pub by_segment: Vec<Vec<u32>>,
-    /// The segment under visit.
-    pub segment: usize,
-}
-
-impl Hits<'_> {
-    fn enough(&self) -> bool {
-        self.first_only && !self.keys.is_empty()
-    }
-
-    /// Counts a candidate. Apart, so that matching without a report keeps its shape.
-    #[cold]
-    #[inline(never)]
-    fn count(&mut self, conj: u32) {
-        if let Some(tally) = &mut self.tally {
-            tally.all += 1;
-            if let Some(counts) = tally.by_segment.get_mut(tally.segment) {
-                counts[conj as usize] += 1;
-            }
-        }
-    }
-}
-
 impl Event<'_> {
     /// Visits the whole segment. `roots` is what `find_roots` found.
     pub fn visit(&self, roots: &Roots, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         scratch.memo.clear();
         // An event that was refused half way leaves some.
         scratch.leads.clear();
+        scratch.marks.drain(|_| {});
+        scratch.marks.on = self.segment.rules.len() <= MARKED && !hits.first_only && hits.tally.is_none();
         for lead in &roots.leads {
             if hits.enough() {
                 return Ok(());
             }
-            self.follow(*lead, scratch, hits)?;
+            self.follow_any(*lead, scratch, hits)?;
         }
-        self.visit_families(0, roots.families, scratch, hits)
+        self.visit_rest(0, roots.families, scratch, hits)?;
+        let segment = self.segment;
+        scratch.marks.drain(|rule| {
+            if segment.alive(rule, hits.version) {
+                hits.keys.push(segment.rules[rule as usize].key);
+            }
+        });
+        Ok(())
     }
 
     /// Has the slots of the root read ahead in which `find_roots` will look, and what the root's families will look at.
@@ -134,8 +105,14 @@ impl Event<'_> {
                     Family::Wildcard(n) => segment.wildcards[n as usize].expect(value.bytes(self.text, self.unescaped)),
                     Family::Prefix(n) => segment.affixes[n as usize].expect(value.bytes(self.text, self.unescaped)),
                     Family::FoldedPrefix(n) => segment.affixes[n as usize].expect(self.values.folded(value.fold)),
-                    Family::Suffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, false, &mut scratch.reversed)),
-                    Family::FoldedSuffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, true, &mut scratch.reversed)),
+                    Family::Suffix(n) => {
+                        let (index, text) = (&segment.affixes[n as usize], value.bytes(self.text, self.unescaped));
+                        index.expect(reversed(text, index, &mut scratch.reversed));
+                    }
+                    Family::FoldedSuffix(n) => {
+                        let (index, text) = (&segment.affixes[n as usize], self.values.folded(value.fold));
+                        index.expect(reversed(text, index, &mut scratch.reversed));
+                    }
                     _ => {}
                 }
             }
@@ -161,8 +138,12 @@ impl Event<'_> {
                 roots.families += 1;
                 continue;
             }
+            // Followed at once, in its turn.
+            if let Family::Except(_) = family {
+                return;
+            }
             scratch.leads.clear();
-            self.ask(*path, *family, scratch);
+            self.ask(*path, *family, self.values.first(*path), scratch);
             if roots.leads.len() + scratch.leads.len() > MOST {
                 return;
             }
@@ -183,16 +164,13 @@ impl Event<'_> {
             if !self.may_lead(path, &family) {
                 return true;
             }
-            let mut at = self.values.first(path);
+            let at = self.values.first(path);
             match family {
-                Family::Present(_) => at == NONE,
+                Family::Present(_) | Family::Except(_) => at == NONE,
                 Family::Absent(_) => at != NONE,
                 _ if self.values.is_long(path) => false,
                 _ => {
-                    while at != NONE {
-                        self.gather(family, at, scratch);
-                        at = self.values.values[at as usize].next;
-                    }
+                    self.ask(path, family, at, scratch);
                     scratch.leads.is_empty()
                 }
             }
@@ -203,7 +181,7 @@ impl Event<'_> {
         let begin = scratch.leads.len();
         self.each_target(id, |target| scratch.leads.push(Lead::new(target)));
         self.follow_gathered(begin, scratch, hits)?;
-        self.visit_families(id, 0, scratch, hits)
+        self.visit_rest(id, 0, scratch, hits)
     }
 
     /// Calls `visit` with what the values name in a node's exact table; perhaps more than once with the same.
@@ -252,11 +230,27 @@ impl Event<'_> {
         }
     }
 
-    /// What a node does not find by exact value. The families before `from` were asked already.
-    fn visit_families(&self, id: NodeId, from: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        let segment = self.segment;
-        let node = &segment.nodes[id as usize];
-        for &(path, family) in &segment.families[(node.families.0 + from) as usize..node.families.1 as usize] {
+    /// What a node does not find by exact value, if there is any. The families before `from` were asked already.
+    #[inline(always)]
+    fn visit_rest(&self, id: NodeId, from: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let node = &self.segment.nodes[id as usize];
+        let families = node.families.0 + from..node.families.1;
+        if families.is_empty() && node.residual == NO_RUN {
+            return Ok(());
+        }
+        let families = &self.segment.families[families.start as usize..families.end as usize];
+        self.visit_families(families, node.residual, scratch, hits)
+    }
+
+    #[inline(never)]
+    fn visit_families(
+        &self,
+        families: &[(PathId, Family)],
+        residual: u32,
+        scratch: &mut VisitScratch,
+        hits: &mut Hits<'_>,
+    ) -> Result<(), EventErrorCode> {
+        for &(path, family) in families {
             if !self.may_lead(path, &family) {
                 continue;
             }
@@ -265,19 +259,21 @@ impl Event<'_> {
             }
             let at = self.values.first(path);
             match family {
-                Family::Present(target) if at != NONE => {
-                    self.follow(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?
-                }
-                Family::Present(_) => {}
+                Family::Absent(target) if at == NONE => self.follow_any(Lead::new(Target(target)), scratch, hits)?,
+                _ if at == NONE => {}
+                Family::Present(target) => self.follow_any(Lead { target: Target(target), known: Known::by(at) }, scratch, hits)?,
+                Family::Except(n) => self.follow_excepts(n, at, scratch, hits)?,
                 _ => {
                     let begin = scratch.leads.len();
-                    self.ask(path, family, scratch);
-                    self.follow_gathered(begin, scratch, hits)?;
+                    self.ask(path, family, at, scratch);
+                    if scratch.leads.len() > begin {
+                        self.follow_gathered(begin, scratch, hits)?;
+                    }
                 }
             }
         }
-        if node.residual != NO_RUN {
-            self.follow(Lead::new(Target(node.residual)), scratch, hits)?;
+        if residual != NO_RUN {
+            self.follow_any(Lead::new(Target(residual)), scratch, hits)?;
         }
         Ok(())
     }
@@ -286,27 +282,6 @@ impl Event<'_> {
     #[inline(always)]
     fn may_lead(&self, path: PathId, family: &Family) -> bool {
         self.values.may_have(path) || matches!(family, Family::Absent(_))
-    }
-
-    /// Adds where a family leads.
-    fn ask(&self, path: PathId, family: Family, scratch: &mut VisitScratch) {
-        let mut at = self.values.first(path);
-        match family {
-            Family::Present(target) if at != NONE => scratch.leads.push(Lead { target: Target(target), known: Known::by(at) }),
-            Family::Absent(target) if at == NONE => scratch.leads.push(Lead::new(Target(target))),
-            Family::Present(_) | Family::Absent(_) => {}
-            // Many numbers lie in many ranges: each range is asked instead.
-            Family::Range(n) if self.values.is_long(path) && self.segment.ranges[n as usize].len() <= 8 * self.values.count(path) => {
-                let (leads, keys) = (&mut scratch.leads, self.values.keys(path, self.text, self.unescaped));
-                self.segment.ranges[n as usize].meet(keys, |target| leads.push(Lead { target, known: Known::field(path) }));
-            }
-            _ => {
-                while at != NONE {
-                    self.gather(family, at, scratch);
-                    at = self.values.values[at as usize].next;
-                }
-            }
-        }
     }
 
     /// Follows the leads gathered since `begin`, each once: many values of one array may name the same.
@@ -323,88 +298,122 @@ impl Event<'_> {
         Ok(())
     }
 
-    /// The end of a string, read backwards, as far as an index of suffixes looks at it.
-    #[inline]
-    fn reversed<'b>(&self, value: &Value, index: u32, folded: bool, out: &'b mut Vec<u8>) -> &'b [u8] {
-        let text = if folded { self.values.folded(value.fold) } else { value.bytes(self.text, self.unescaped) };
-        out.clear();
-        out.extend(text.iter().rev().take(self.segment.affixes[index as usize].longest()));
-        out
-    }
-
-    /// Adds where one family leads with one value. What a family found for certain needs no second look; folded texts
-    /// are never certain, since case is not symmetric.
-    fn gather(&self, family: Family, at: u32, scratch: &mut VisitScratch) {
-        let segment = self.segment;
-        let value = &self.values.values[at as usize];
-        let path = value.path;
-        let leads = &mut scratch.leads;
-        let by = |certain: bool| if certain { Known::field(path) } else { Known::by(at) };
-        let mut add = |target: Target, certain: bool| leads.push(Lead { target, known: by(certain) });
-        let string = value.kind == Kind::String;
-        let text = || value.bytes(self.text, self.unescaped);
-        match family {
-            Family::Prefix(n) if string => segment.affixes[n as usize].each_prefix(text(), &segment.operands, add),
-            Family::FoldedPrefix(n) if string => {
-                segment.affixes[n as usize].each_prefix(self.values.folded(value.fold), &segment.operands, |target, _| add(target, false));
-            }
-            Family::Suffix(n) if string => {
-                let text = self.reversed(value, n, false, &mut scratch.reversed);
-                segment.affixes[n as usize].each_prefix(text, &segment.operands, add);
-            }
-            Family::FoldedSuffix(n) if string => {
-                let text = self.reversed(value, n, true, &mut scratch.reversed);
-                segment.affixes[n as usize].each_prefix(text, &segment.operands, |target, _| add(target, false));
-            }
-            Family::Range(n) => {
-                if let Some(key) = value.near_key() {
-                    let begin = leads.len();
-                    segment.ranges[n as usize].stab(key, |target| leads.push(Lead { target, known: Known::field(path) }));
-                    if leads.len() > begin && value.comparable_key(self.text, self.unescaped).is_none() {
-                        leads.truncate(begin);
-                    }
+    /// Follows the conditions of an `anything-but` family that hold. The path has a value, of which `at` is the first.
+    fn follow_excepts(&self, family: u32, at: u32, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let (excepts, value) = (&self.segment.excepts[family as usize], &self.values.values[at as usize]);
+        if value.next != NONE || value.kind != Kind::String {
+            for except in excepts {
+                let holds = self.cond_holds(value.path, except.cond, false, &mut scratch.memo);
+                self.follow_except(except, value.path, holds, scratch, hits)?;
+                if hits.enough() {
+                    break;
                 }
             }
-            Family::Cidr(n) if value.address != NONE => {
-                segment.cidrs[n as usize].each_containing(self.values.addresses[value.address as usize].ip, |target| add(target, true));
-            }
-            Family::Wildcard(n) if string => segment.wildcards[n as usize].each_match(text(), &mut scratch.wildcards, add),
-            _ => {}
+            return Ok(());
         }
+        let words = Words::of(value.bytes(self.text, self.unescaped));
+        for except in excepts {
+            let holds = except.glance(&words).unwrap_or_else(|| self.accepts(value, except.cond, &mut scratch.memo));
+            self.follow_except(except, value.path, holds, scratch, hits)?;
+            if hits.enough() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn follow_except(
+        &self,
+        except: &Except,
+        path: PathId,
+        holds: bool,
+        scratch: &mut VisitScratch,
+        hits: &mut Hits<'_>,
+    ) -> Result<(), EventErrorCode> {
+        if holds && except.rule != NONE && scratch.marks.on {
+            scratch.marks.set(except.rule);
+            return Ok(());
+        }
+        if holds {
+            return self.follow(Lead { target: except.target, known: Known::field(path) }, scratch, hits);
+        }
+        if hits.tally.is_some() {
+            self.count_asked(except.target, hits);
+        }
+        Ok(())
+    }
+
+    /// Counts the conjunctions of a target whose condition was asked and does not hold.
+    #[cold]
+    #[inline(never)]
+    fn count_asked(&self, target: Target, hits: &mut Hits<'_>) {
+        match target.get() {
+            Goes::Node(_) => {}
+            Goes::One(conj) => hits.count(conj),
+            Goes::Run(start) => self.segment.each_of_run(start, |conj| hits.count(conj)),
+        }
+    }
+
+    /// Follows a lead that perhaps leaves nothing to verify: then one rule is handed out without a call.
+    #[inline(always)]
+    fn follow(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        if let (Goes::One(conj), true) = (lead.target.get(), scratch.marks.on) {
+            let rec = &self.segment.records.conjs[conj as usize];
+            if lead.known.suffices(rec) && rec.flags & MANY_RULES == 0 {
+                scratch.marks.set(rec.rules);
+                return Ok(());
+            }
+        }
+        self.follow_any(lead, scratch, hits)
     }
 
     /// Verifies the conjunctions that a lead names, or visits a node.
-    fn follow(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+    #[inline(always)]
+    fn follow_any(&self, lead: Lead, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         match lead.target.get() {
             Goes::Node(node) => self.visit_node(node, scratch, hits),
             Goes::One(conj) => self.judge(conj, lead.known, scratch, hits),
-            Goes::Run(start) => {
-                let mut verdict = Ok(());
-                self.segment.each_of_run(start, |conj| {
-                    if verdict.is_ok() && !hits.enough() {
-                        verdict = self.judge(conj, lead.known, scratch, hits);
-                    }
-                });
-                verdict
-            }
+            Goes::Run(start) => self.follow_run(start, lead.known, scratch, hits),
         }
     }
 
-    /// Verifies a conjunction, and hands its rules out if it holds.
-    #[inline]
+    fn follow_run(&self, start: u32, known: Known, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
+        let mut verdict = Ok(());
+        self.segment.each_of_run(start, |conj| {
+            if verdict.is_ok() && !hits.enough() {
+                verdict = self.judge(conj, known, scratch, hits);
+            }
+        });
+        verdict
+    }
+
+    /// Hands out the rules of a conjunction if it holds.
     fn judge(&self, conj: u32, known: Known, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         if hits.tally.is_some() {
             hits.count(conj);
         }
-        if self.conjunction_holds(conj, known, &mut scratch.memo, &mut hits.steps)? {
-            let records = &self.segment.records;
-            for &rule in records.rules_of(&records.conjs[conj as usize]) {
-                if self.segment.alive(rule, hits.version) {
-                    hits.keys.push(self.segment.rules[rule as usize].key);
-                }
-            }
+        let rec = &self.segment.records.conjs[conj as usize];
+        if known.suffices(rec) || self.conjunction_holds(rec, conj, known, &mut scratch.memo, &mut hits.steps)? {
+            self.hand_out(rec, &mut scratch.marks, hits);
         }
         Ok(())
+    }
+
+    /// Hands out the rules of a conjunction that holds.
+    #[inline]
+    fn hand_out(&self, rec: &ConjRec, marks: &mut Marks, hits: &mut Hits<'_>) {
+        if marks.on && rec.flags & MANY_RULES == 0 {
+            return marks.set(rec.rules);
+        }
+        let segment = self.segment;
+        for &rule in segment.records.rules_of(rec) {
+            if marks.on {
+                marks.set(rule);
+            } else if segment.alive(rule, hits.version) {
+                hits.keys.push(segment.rules[rule as usize].key);
+            }
+        }
     }
 }
 

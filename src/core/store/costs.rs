@@ -11,7 +11,7 @@ use crate::{
         segment::Segment,
         skew::{Sample, Skew},
     },
-    matcher::visit::Tally,
+    matcher::hits::Tally,
     path::PathId,
     pattern::{
         print,

@@ -12,9 +12,10 @@ use crate::{
     error::EventError,
     index::{gate::Gate, segment::Segment},
     matcher::{
+        hits::Hits,
         values::Values,
         verify::Event,
-        visit::{Hits, Roots, VisitScratch},
+        visit::{Roots, VisitScratch},
     },
     walk::{
         Leaves, Validation,

@@ -11,9 +11,10 @@ use crate::{
     index::{gate::Gate, operands::OperandHasher, range::sieves, segment::Segment, skew::Skew},
     limits::EventLimits,
     matcher::{
+        hits::{Hits, Tally},
         values::Values,
         verify::Event,
-        visit::{Hits, Roots, Tally, VisitScratch},
+        visit::{Roots, VisitScratch},
     },
     path::PathTrie,
     pattern::tree::Pattern,
@@ -61,7 +62,7 @@ pub struct Scratch {
 
 /// The rules of these keys, in the order of putting, each once.
 pub(super) fn numbers_of(keys: &mut Vec<u64>, matches: &mut Vec<RuleId>) {
-    if keys.len() > 1 {
+    if !keys.is_sorted_by(|a, b| a < b) {
         keys.sort_unstable();
         keys.dedup();
     }

@@ -29,6 +29,31 @@ fn word(text: &[u8]) -> u64 {
     }
 }
 
+/// The first eight bytes of a text, the first one lowest; of a shorter one all, and zeros.
+#[inline(always)]
+pub fn first_word(text: &[u8]) -> u64 {
+    let n = text.len();
+    if let Some(bytes) = text.first_chunk() {
+        u64::from_le_bytes(*bytes)
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << (8 * (n - 4))
+    } else if n > 0 {
+        u64::from(text[0]) | u64::from(text[n / 2]) << (8 * (n / 2)) | u64::from(text[n - 1]) << (8 * (n - 1))
+    } else {
+        0
+    }
+}
+
+/// The last eight bytes of a text, the last one highest; of a shorter one zeros, and all.
+#[inline(always)]
+pub fn last_word(text: &[u8]) -> u64 {
+    match text.last_chunk() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None if text.is_empty() => 0,
+        None => first_word(text) << (64 - 8 * text.len()),
+    }
+}
+
 /// Whether two texts are equal but for the case of ASCII letters.
 #[inline]
 pub fn same_in_any_case(a: &[u8], b: &[u8]) -> bool {
@@ -104,5 +129,18 @@ mod tests {
             }
         }
         assert!(!same(b"a", b"") && begins(b"abc", b"") && ends(b"abc", b""));
+    }
+
+    #[test]
+    fn words_hold_the_ends_of_a_text() {
+        let text: Vec<u8> = (1..=20).collect();
+        for len in 0..=20 {
+            let text = &text[..len];
+            let (mut first, mut last) = ([0; 8], [0; 8]);
+            let n = len.min(8);
+            first[..n].copy_from_slice(&text[..n]);
+            last[8 - n..].copy_from_slice(&text[len - n..]);
+            assert_eq!((first_word(text), last_word(text)), (u64::from_le_bytes(first), u64::from_le_bytes(last)), "{len}");
+        }
     }
 }
