@@ -40,8 +40,9 @@ pub struct AffixIndex {
 /// So many texts are worth a table, if they have few lengths.
 const MANY: usize = 8;
 
+/// The first eight bytes of a text, big end first.
 #[inline]
-fn head(text: &[u8]) -> u64 {
+pub(super) fn head(text: &[u8]) -> u64 {
     match text.first_chunk::<8>() {
         Some(chunk) => u64::from_be_bytes(*chunk),
         None => {
