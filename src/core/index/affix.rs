@@ -42,8 +42,9 @@ pub struct AffixIndex {
 /// So many texts are worth a table, if they have few lengths.
 const MANY: usize = 8;
 
+/// The first eight bytes of a text, big end first.
 #[inline]
-fn head(text: &[u8]) -> u64 {
+pub(super) fn head(text: &[u8]) -> u64 {
     first_word(text).swap_bytes()
 }
 

@@ -6,6 +6,7 @@
 //! conjunctions to verify, or a further node.
 
 pub mod affix;
+pub mod bits;
 pub mod build;
 pub mod choose;
 pub mod cidr;
@@ -18,6 +19,7 @@ pub mod import;
 pub mod list;
 pub mod once;
 pub mod operands;
+pub mod pieces;
 pub mod range;
 pub mod record;
 pub mod segment;

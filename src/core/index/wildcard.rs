@@ -1,19 +1,20 @@
 //! Many wildcards on one value at once, without an automaton whose states could multiply.
 //!
-//! Three engines share the work. A wildcard that begins or ends with eight bytes or more that few others have there is
+//! Four engines share the work. A wildcard that begins or ends with eight bytes or more that few others have there is
 //! found by them, with one lookup for each length of such ends. One with a literal of eight bytes (or at least four) is found through its rarest
 //! gram of that width: the value's grams are looked up in a bit filter, then in a table, and the few wildcards found there are tried
-//! one by one. Wildcards with short literals only, or whose grams are shared by too many others, run bit-parallel:
-//! one bit a literal byte, the whole wildcard within one 64-bit word, a star keeps its bit alive (Shift-And with
-//! sticky bits). Neither has states to build, so thousands compile in milliseconds.
+//! one by one. Wildcards with short literals only, or whose grams are shared by too many others, are found by all their
+//! literals: those of few and short ones as a trie of them (`pieces`), all others bit-parallel (`bits`). None has states
+//! to build, so thousands compile in milliseconds.
 //!
-//! COST: a value of n bytes: n filter probes plus the candidates, and n x words bit operations.
-//! SOURCE: Baeza-Yates and Gonnet 1992 (Shift-And), Navarro and Raffinot 2002 (extended patterns); greedy trial of a
-//! pattern that has stars only needs no backtracking.
+//! COST: a value of n bytes: n filter probes plus the candidates, and what `pieces` and `bits` say.
+//! SOURCE: greedy trial of a pattern that has stars only needs no backtracking.
 
 use super::{
+    bits::{self, BitParallel},
     ends::{End, Ends, commonest_lengths},
     operands::OperandHasher,
+    pieces::{self, PieceScratch, PieceTrie},
     record::Target,
 };
 use crate::{
@@ -85,6 +86,7 @@ pub struct WildcardScratch {
     /// Round in which a gram's bucket was last tried: no bucket is tried twice for one value.
     tried: Vec<u32>,
     round: u32,
+    pieces: PieceScratch,
     state: Vec<u64>,
 }
 
@@ -102,9 +104,12 @@ struct Anchored {
 
 /// The index; frozen after its build.
 pub struct WildcardIndex {
+    /// No two wildcards have the same target.
+    apart: bool,
     few: Vec<Tried>,
     anchored: Vec<Anchored>,
     grams: Vec<GramFilter>,
+    pieces: Option<PieceTrie>,
     bits: Option<BitParallel>,
 }
 
@@ -113,23 +118,33 @@ impl WildcardIndex {
     /// be found, not what might.
     pub fn new(items: Vec<(Wildcard, Target)>, hasher: &OperandHasher, exact: bool) -> Self {
         let mut items: Vec<Tried> = items.into_iter().map(|(wildcard, target)| Tried { wildcard, target }).collect();
+        let mut targets: Vec<Target> = items.iter().map(|item| item.target).collect();
+        targets.sort_unstable();
+        let apart = targets.windows(2).all(|pair| pair[0] != pair[1]);
         if items.len() <= FEW {
-            return Self { few: items, anchored: vec![], grams: vec![], bits: None };
+            return Self { apart, few: items, anchored: vec![], grams: vec![], pieces: None, bits: None };
         }
         let anchored = [End::Front, End::Back].into_iter().filter_map(|end| Anchored::take(end, &mut items, hasher, exact)).collect();
         let longest = |t: &Tried| t.wildcard.pieces.iter().map(|p| p.len()).max().unwrap_or(0);
         let (wide, narrow): (Vec<_>, Vec<_>) = items.into_iter().partition(|t| longest(t) >= WIDE);
-        let (mut few, mut grams, mut parallel) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut few, mut grams, mut short) = (Vec::new(), Vec::new(), Vec::new());
         for (width, items) in [(WIDE, wide), (NARROW, narrow)] {
             let mut divided = GramFilter::divide(width, items);
             few.append(&mut divided.few);
-            parallel.append(&mut divided.parallel);
+            short.append(&mut divided.short);
             if !divided.filtered.is_empty() {
                 grams.push(GramFilter::new(width, divided.filtered));
             }
         }
-        let bits = (!parallel.is_empty()).then(|| BitParallel::new(parallel));
-        Self { few, anchored, grams, bits }
+        let (plain, others): (Vec<_>, Vec<_>) = short.into_iter().partition(|(wildcard, _)| pieces::is_plain(wildcard));
+        let pieces = (!plain.is_empty()).then(|| PieceTrie::new(&plain));
+        let bits = (!others.is_empty()).then(|| BitParallel::new(others));
+        Self { apart, few, anchored, grams, pieces, bits }
+    }
+
+    /// Whether one value leads nowhere twice.
+    pub fn leads_apart(&self) -> bool {
+        self.apart
     }
 
     /// Whether `expect` helps.
@@ -164,8 +179,11 @@ impl WildcardIndex {
         for grams in &self.grams {
             grams.each_match(text, scratch, &mut visit);
         }
+        if let Some(pieces) = &self.pieces {
+            pieces.each_match(text, &mut scratch.pieces, &mut visit);
+        }
         if let Some(bits) = &self.bits {
-            bits.each_match(text, scratch, &mut visit);
+            bits.each_match(text, &mut scratch.state, &mut visit);
         }
     }
 
@@ -180,7 +198,8 @@ impl WildcardIndex {
         tried(&self.few)
             + self.anchored.iter().map(|a| a.ends.size_bytes() + tried(&a.members)).sum::<usize>()
             + self.grams.iter().map(|g| tried(&g.members) + g.filter.len() * 8 + g.slots.len() * 16).sum::<usize>()
-            + self.bits.as_ref().map_or(0, |b| (b.rows.len() + b.words * 4) * 8 + b.targets.len() * 4)
+            + self.pieces.as_ref().map_or(0, PieceTrie::size_bytes)
+            + self.bits.as_ref().map_or(0, BitParallel::size_bytes)
     }
 }
 
@@ -221,11 +240,11 @@ impl Anchored {
     }
 }
 
-/// Who is tried one by one, who goes through grams (with the gram), who runs bit-parallel.
+/// Who is tried one by one, who goes through grams (with the gram), who is found by all its literals.
 struct Divided {
     few: Vec<Tried>,
     filtered: Vec<(u64, Tried)>,
-    parallel: Vec<Tried>,
+    short: Vec<(Wildcard, Target)>,
 }
 
 struct GramFilter {
@@ -275,7 +294,7 @@ impl GramFilter {
             each_gram(&item.wildcard, width, |g| *counts.entry(g).or_default() += 1);
         }
         let mut crowd: Map<u64, u32> = Map::default();
-        let mut divided = Divided { few: vec![], filtered: vec![], parallel: vec![] };
+        let mut divided = Divided { few: vec![], filtered: vec![], short: vec![] };
         for item in items {
             let mut best: Option<(u32, u64)> = None;
             each_gram(&item.wildcard, width, |g| {
@@ -284,18 +303,18 @@ impl GramFilter {
                     best = Some((weight, g));
                 }
             });
-            let bits: usize = item.wildcard.pieces.iter().map(|p| p.len()).sum();
+            let is_short = item.wildcard.pieces.iter().map(|p| p.len()).sum::<usize>() <= bits::MOST;
             match best {
                 Some((_, gram)) => {
                     let members = crowd.entry(gram).or_default();
-                    if *members as usize >= CROWD && bits <= 64 {
-                        divided.parallel.push(item);
+                    if *members as usize >= CROWD && is_short {
+                        divided.short.push((item.wildcard, item.target));
                     } else {
                         *members += 1;
                         divided.filtered.push((gram, item));
                     }
                 }
-                None if bits <= 64 => divided.parallel.push(item),
+                None if is_short => divided.short.push((item.wildcard, item.target)),
                 // Many short pieces and no gram: only greedy trial is left. More than 64 literal bytes of such
                 // pieces take a pattern made for the purpose; its cost is its own length.
                 None => divided.few.push(item),
@@ -385,110 +404,6 @@ impl GramFilter {
     }
 }
 
-struct BitParallel {
-    words: usize,
-    /// Row of each byte in `rows`; row 0 is empty.
-    class: [u8; 256],
-    /// `rows[class * words + word]`: positions that this byte satisfies.
-    rows: Vec<u64>,
-    first: Vec<u64>,
-    /// First positions of wildcards that begin with a star.
-    floating: Vec<u64>,
-    sticky: Vec<u64>,
-    last: Vec<u64>,
-    /// Number of targets before each word.
-    base: Vec<u32>,
-    targets: Vec<Target>,
-}
-
-impl BitParallel {
-    fn new(mut items: Vec<Tried>) -> Self {
-        let bits = |t: &Tried| t.wildcard.pieces.iter().map(|p| p.len()).sum::<usize>();
-        items.sort_by_key(bits);
-        let mut new = Self {
-            words: 0,
-            class: [0; 256],
-            rows: vec![],
-            first: vec![],
-            floating: vec![],
-            sticky: vec![],
-            last: vec![],
-            base: vec![],
-            targets: Vec::with_capacity(items.len()),
-        };
-        let mut classes = 1usize;
-        for byte in items.iter().flat_map(|t| &t.wildcard.pieces).flat_map(|p| p.iter()) {
-            if new.class[*byte as usize] == 0 {
-                // 255 different bytes at most: 0xff and 0xfe do not occur in WTF-8.
-                new.class[*byte as usize] = classes as u8;
-                classes += 1;
-            }
-        }
-        let mut used = 64;
-        let mut places: Vec<(usize, u8, u64)> = Vec::new();
-        for item in items {
-            let need = bits(&item);
-            if used + need > 64 {
-                used = 0;
-                new.words += 1;
-                new.base.push(new.targets.len() as u32);
-                for list in [&mut new.first, &mut new.floating, &mut new.sticky, &mut new.last] {
-                    list.push(0);
-                }
-            }
-            let word = new.words - 1;
-            new.first[word] |= 1 << used;
-            if item.wildcard.pieces[0].is_empty() {
-                new.floating[word] |= 1 << used;
-            }
-            let pieces = &item.wildcard.pieces;
-            for (n, piece) in pieces.iter().enumerate() {
-                for byte in piece.iter() {
-                    places.push((word, new.class[*byte as usize], 1 << used));
-                    used += 1;
-                }
-                // A star follows every piece but the last; before the first literal it is `floating`.
-                if n + 1 < pieces.len() && !piece.is_empty() {
-                    new.sticky[word] |= 1 << (used - 1);
-                }
-            }
-            new.last[word] |= 1 << (used - 1);
-            new.targets.push(item.target);
-        }
-        new.rows = vec![0; classes * new.words];
-        for (word, class, bit) in places {
-            new.rows[class as usize * new.words + word] |= bit;
-        }
-        new
-    }
-
-    fn each_match(&self, text: &[u8], scratch: &mut WildcardScratch, visit: &mut impl FnMut(Target)) {
-        let Some((&head, tail)) = text.split_first() else { return };
-        let words = self.words;
-        scratch.state.clear();
-        let row = &self.rows[self.class[head as usize] as usize * words..][..words];
-        scratch.state.extend(row.iter().zip(&self.first).map(|(r, f)| r & f));
-        let state = &mut scratch.state[..words];
-        let (first, floating, sticky) = (&self.first[..words], &self.floating[..words], &self.sticky[..words]);
-        for &byte in tail {
-            let row = &self.rows[self.class[byte as usize] as usize * words..][..words];
-            // Words do not depend on one another: the compiler makes vector instructions of this.
-            for (w, s) in state.iter_mut().enumerate() {
-                *s = ((*s << 1 & !first[w] | floating[w]) & row[w]) | (*s & sticky[w]);
-            }
-        }
-        for ((state, last), base) in state.iter().zip(&self.last).zip(&self.base) {
-            let mut hits = state & last;
-            while hits != 0 {
-                let bit = hits & hits.wrapping_neg();
-                let rank = (last & (bit - 1)).count_ones();
-                visit(self.targets[(base + rank) as usize]);
-                hits ^= bit;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -544,8 +459,9 @@ mod tests {
                     _ => {}
                 }
                 let doubled = p.windows(2).any(|w| w == b"**");
-                if p.contains(&b'*') && p.len() > 1 && !doubled {
-                    patterns.push(String::from_utf8(p).unwrap());
+                let pattern = String::from_utf8(p).unwrap();
+                if pattern.contains('*') && pattern.len() > 1 && !doubled && !patterns.contains(&pattern) {
+                    patterns.push(pattern);
                 }
             }
             let items = patterns.iter().enumerate().map(|(i, p)| (parse(p), Target::run(i as u32))).collect();

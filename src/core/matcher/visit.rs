@@ -180,6 +180,7 @@ impl Event<'_> {
     fn visit_node(&self, id: NodeId, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
         let begin = scratch.leads.len();
         self.each_target(id, |target| scratch.leads.push(Lead::new(target)));
+        each_once(&mut scratch.leads, begin);
         self.follow_gathered(begin, scratch, hits)?;
         self.visit_rest(id, 0, scratch, hits)
     }
@@ -267,6 +268,10 @@ impl Event<'_> {
                     let begin = scratch.leads.len();
                     self.ask(path, family, at, scratch);
                     if scratch.leads.len() > begin {
+                        let apart = |n: u32| self.segment.wildcards[n as usize].leads_apart() && self.values.count(path) == 1;
+                        if !matches!(family, Family::Wildcard(n) if apart(n)) {
+                            each_once(&mut scratch.leads, begin);
+                        }
                         self.follow_gathered(begin, scratch, hits)?;
                     }
                 }
@@ -284,9 +289,8 @@ impl Event<'_> {
         self.values.may_have(path) || matches!(family, Family::Absent(_))
     }
 
-    /// Follows the leads gathered since `begin`, each once: many values of one array may name the same.
+    /// Follows the leads gathered since `begin`.
     fn follow_gathered(&self, begin: usize, scratch: &mut VisitScratch, hits: &mut Hits<'_>) -> Result<(), EventErrorCode> {
-        each_once(&mut scratch.leads, begin);
         while scratch.leads.len() > begin {
             if hits.enough() {
                 scratch.leads.truncate(begin);
@@ -417,7 +421,7 @@ impl Event<'_> {
     }
 }
 
-/// Many leads since `begin` are made different: one for each target.
+/// Many leads since `begin` are made different: one for each target, since many values of one array may name the same.
 #[inline]
 fn each_once(leads: &mut Vec<Lead>, begin: usize) {
     if leads.len() - begin > MANY {
