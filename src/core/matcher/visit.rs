@@ -2,16 +2,16 @@
 //! visited in turn; what holds is handed out.
 
 use super::{
-    values::Value,
+    value::Value,
     verify::{Event, Known, Memo},
 };
 use crate::{
     error::EventErrorCode,
     index::{
         gate::Gate,
-        operands::{NONE, OperandId},
+        operands::NONE,
         record::{Goes, Target},
-        segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
+        segment::{Family, NO_RUN},
         table::NodeId,
         wildcard::WildcardScratch,
     },
@@ -56,6 +56,8 @@ pub struct Roots {
 
 /// So many leads are followed without a look whether some are the same.
 const MANY: usize = 16;
+/// To ask so many values whether a node looks for them costs as much as to look for the values of one path.
+const VALUES_A_LANE: usize = 4;
 /// Most leads of families that are gathered before any is followed. A family that leads to more is asked once more in
 /// its turn.
 const MOST: usize = 1024;
@@ -118,8 +120,8 @@ impl Event<'_> {
         self.visit_families(0, roots.families, scratch, hits)
     }
 
-    /// Has the slots of the root read ahead in which `find_roots` will look, and what the root's families will look at.
-    pub fn expect_roots(&self, scratch: &mut VisitScratch) {
+    /// Has read ahead what the root's families will look at.
+    pub fn expect_families(&self, scratch: &mut VisitScratch) {
         let segment = self.segment;
         for &(path, family) in segment.ahead.iter().filter(|(path, _)| self.values.may_have(*path)) {
             let mut at = self.values.first(path);
@@ -133,15 +135,12 @@ impl Event<'_> {
                 match family {
                     Family::Wildcard(n) => segment.wildcards[n as usize].expect(value.bytes(self.text, self.unescaped)),
                     Family::Prefix(n) => segment.affixes[n as usize].expect(value.bytes(self.text, self.unescaped)),
-                    Family::FoldedPrefix(n) => segment.affixes[n as usize].expect(self.values.folded(value.fold)),
+                    Family::FoldedPrefix(n) => segment.affixes[n as usize].expect(self.values.folded(value)),
                     Family::Suffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, false, &mut scratch.reversed)),
                     Family::FoldedSuffix(n) => segment.affixes[n as usize].expect(self.reversed(value, n, true, &mut scratch.reversed)),
                     _ => {}
                 }
             }
-        }
-        for value in &self.values.values {
-            self.each_operand(value, LANE_EXACT | LANE_IP | LANE_FOLDED, |operand| self.segment.table.expect(0, value.path, operand));
         }
     }
 
@@ -209,47 +208,36 @@ impl Event<'_> {
     /// Calls `visit` with what the values name in a node's exact table; perhaps more than once with the same.
     #[inline]
     fn each_target(&self, id: NodeId, mut visit: impl FnMut(Target)) {
-        let segment = self.segment;
+        let (segment, all) = (self.segment, &self.values.values);
         let node = &segment.nodes[id as usize];
         let lanes = &segment.lanes[node.lanes.0 as usize..node.lanes.1 as usize];
-        let mut ask = |value: &Value, lanes: u32| {
-            self.each_operand(value, lanes, |operand| segment.table.candidates(id, value.path, operand, &mut visit));
-        };
-        if lanes.len() > self.values.values.len() {
-            // More paths than values: let each value ask, whether or not its path is among them.
-            for value in &self.values.values {
-                ask(value, LANE_EXACT | LANE_IP | LANE_FOLDED);
+        let mut ask = |value: &Value| {
+            if let Some(tag) = value.tag() {
+                segment.table.candidates(id, value.path, tag, &mut visit);
             }
+            if value.has_more() {
+                self.each_target_of_more(id, value, &mut visit);
+            }
+        };
+        if lanes.len() * VALUES_A_LANE > all.len() {
+            // Hardly more values than paths: let each value ask, whether or not its path is among them.
+            all.iter().for_each(ask);
             return;
         }
         for lane in lanes {
             let mut at = self.values.first(lane & 0xff_ffff);
             while at != NONE {
-                let value = &self.values.values[at as usize];
-                ask(value, *lane);
+                let value = &all[at as usize];
+                ask(value);
                 at = value.next;
             }
         }
     }
 
-    /// Calls `visit` with the operands of a value that these lanes look at.
-    #[inline(always)]
-    fn each_operand(&self, value: &Value, lanes: u32, mut visit: impl FnMut(OperandId)) {
-        if lanes & LANE_EXACT != 0 && value.operand != NONE {
-            visit(value.operand);
-        }
-        if lanes & LANE_IP != 0 && value.address != NONE {
-            let operand = self.values.addresses[value.address as usize].operand;
-            if operand != NONE {
-                visit(operand);
-            }
-        }
-        if lanes & LANE_FOLDED != 0 && value.fold != NONE {
-            let operand = self.values.folds[value.fold as usize].operand;
-            if operand != NONE {
-                visit(operand);
-            }
-        }
+    /// The same for a value that is looked for under other tags than its own.
+    #[inline(never)]
+    fn each_target_of_more(&self, id: NodeId, value: &Value, visit: &mut dyn FnMut(Target)) {
+        self.values.each_tag_of_more(value, |tag| self.segment.table.candidates(id, value.path, tag, &mut *visit));
     }
 
     /// What a node does not find by exact value. The families before `from` were asked already.
@@ -326,7 +314,7 @@ impl Event<'_> {
     /// The end of a string, read backwards, as far as an index of suffixes looks at it.
     #[inline]
     fn reversed<'b>(&self, value: &Value, index: u32, folded: bool, out: &'b mut Vec<u8>) -> &'b [u8] {
-        let text = if folded { self.values.folded(value.fold) } else { value.bytes(self.text, self.unescaped) };
+        let text = if folded { self.values.folded(value) } else { value.bytes(self.text, self.unescaped) };
         out.clear();
         out.extend(text.iter().rev().take(self.segment.affixes[index as usize].longest()));
         out
@@ -346,7 +334,7 @@ impl Event<'_> {
         match family {
             Family::Prefix(n) if string => segment.affixes[n as usize].each_prefix(text(), &segment.operands, add),
             Family::FoldedPrefix(n) if string => {
-                segment.affixes[n as usize].each_prefix(self.values.folded(value.fold), &segment.operands, |target, _| add(target, false));
+                segment.affixes[n as usize].each_prefix(self.values.folded(value), &segment.operands, |target, _| add(target, false));
             }
             Family::Suffix(n) if string => {
                 let text = self.reversed(value, n, false, &mut scratch.reversed);
@@ -357,7 +345,7 @@ impl Event<'_> {
                 segment.affixes[n as usize].each_prefix(text, &segment.operands, |target, _| add(target, false));
             }
             Family::Range(n) => {
-                if let Some(key) = value.near_key() {
+                if let Some(key) = value.near_key(self.text, self.unescaped) {
                     let begin = leads.len();
                     segment.ranges[n as usize].stab(key, |target| leads.push(Lead { target, known: Known::field(path) }));
                     if leads.len() > begin && value.comparable_key(self.text, self.unescaped).is_none() {
@@ -365,8 +353,10 @@ impl Event<'_> {
                     }
                 }
             }
-            Family::Cidr(n) if value.address != NONE => {
-                segment.cidrs[n as usize].each_containing(self.values.addresses[value.address as usize].ip, |target| add(target, true));
+            Family::Cidr(n) => {
+                if let Some(address) = self.values.address(value) {
+                    segment.cidrs[n as usize].each_containing(address.ip, |target| add(target, true));
+                }
             }
             Family::Wildcard(n) if string => segment.wildcards[n as usize].each_match(text(), &mut scratch.wildcards, add),
             _ => {}
