@@ -175,7 +175,7 @@ impl Case<'_> {
         let mut at = self.event.values.first_of_all(path);
         while at != NONE {
             chain.push(at);
-            at = self.event.values.values[at as usize].next_all;
+            at = self.event.values.next_of_all(at);
         }
         chain.into_iter().rev()
     }

@@ -13,17 +13,17 @@ use super::{
     except::Except,
     gate::{Gate, LITERALS},
     list::{ListIndex, SHORT},
-    operands::{OperandKind, Operands},
+    operands::{OperandId, OperandKind, Operands},
     range::{RangeIndex, asked_of_numbers},
     record::{Access, Cond, ConjId, Form, Op, Records, Share, Target},
-    segment::{ALIVE, Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN, Node, RuleRec, Segment, need, push_run},
+    segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN, Node, RuleRec, Segment, need, push_run},
     skew::Skew,
     table::{DispatchTable, NodeId},
     wildcard::WildcardIndex,
 };
 use crate::map::Map;
 use crate::{path::PathId, pattern::tree::Pattern, value::fold};
-use std::sync::{Arc, atomic::AtomicU32};
+use std::sync::Arc;
 
 /// A run up to this length is verified rather than divided.
 const RUN: usize = 8;
@@ -138,10 +138,11 @@ impl IndexBuilder {
         let seed = self.operands.hasher().hash(OperandKind::Literal, b"dispatch");
         self.operands.freeze();
         let gate = self.gate(rules.len());
-        let died = rules.iter().map(|_| AtomicU32::new(ALIVE)).collect();
+        let entries = self.entries.iter().map(|(node, path, operand, target)| (*node, *path, self.tag(*operand), *target));
+        let table = DispatchTable::new(entries, seed);
         self.runs.shrink_to_fit();
         let mut segment = Segment {
-            table: DispatchTable::new(&self.entries, seed),
+            table,
             operands: self.operands,
             records: self.records,
             nodes: self.nodes,
@@ -157,7 +158,6 @@ impl IndexBuilder {
             needs: self.needs,
             asked,
             rules,
-            died,
             long_lists,
             sources,
             gate,
@@ -175,13 +175,17 @@ impl IndexBuilder {
         if rules > GATED || self.operands.has_number_texts() || self.nodes[0].residual != NO_RUN {
             return None;
         }
+        let pairs = self.entries.iter().filter(|(node, ..)| *node == 0).map(|(_, path, operand, _)| (*path, self.tag(*operand)));
+        Some(Gate::new(&pairs.collect::<Vec<_>>()))
+    }
+
+    /// The tag under which values that may equal an operand are looked for.
+    fn tag(&self, operand: OperandId) -> u32 {
         let operands = &self.operands;
-        let tag = |operand: u32| match LITERALS.get(operand as usize) {
+        match LITERALS.get(operand as usize) {
             Some(tag) => *tag,
             None => operands.hasher().tag(operands.kind(operand), operands.bytes(operand)),
-        };
-        let pairs = self.entries.iter().filter(|(node, ..)| *node == 0).map(|(_, path, operand, _)| (*path, tag(*operand)));
-        Some(Gate::new(&pairs.collect::<Vec<_>>()))
+        }
     }
 
     /// Builds a node over the members and returns its number. `used` holds the paths divided by on the way here.
@@ -458,8 +462,12 @@ impl IndexBuilder {
     /// What dispatch will ask about the values of each path, beside what verification asks.
     fn note_needs(&mut self) {
         for lane in &self.lanes {
+            let need = &mut self.needs[(lane & 0xff_ffff) as usize];
+            if lane & LANE_EXACT != 0 {
+                *need |= need::TAG;
+            }
             if lane & LANE_FOLDED != 0 {
-                self.needs[(lane & 0xff_ffff) as usize] |= need::FOLDED;
+                *need |= need::FOLDED;
             }
         }
         for (path, family) in &self.families {

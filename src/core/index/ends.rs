@@ -73,11 +73,11 @@ impl Ends {
             if len > value.len() {
                 return;
             }
-            let part = match self.end {
-                End::Front => &value[..len],
-                End::Back => &value[value.len() - len..],
+            let start = match self.end {
+                End::Front => 0,
+                End::Back => value.len() - len,
             };
-            visit(self.hasher.tag(OperandKind::String, part), len);
+            visit(self.hasher.tag_within(OperandKind::String, value, start, len), len);
         }
     }
 

@@ -57,42 +57,82 @@ fn folded_product(a: u64, b: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
-/// The first and the last word of a text; of a short one whatever tells it from others of its length.
+/// Bytes of a step.
+const STEP: usize = 16;
+
+/// The two words of a step.
 #[inline(always)]
-fn two_words(text: &[u8]) -> (u64, u64) {
-    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
-    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-        (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
-    } else {
-        (text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0)
-    }
+fn two_words(step: &[u8; STEP]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*step);
+    [both as u64, (both >> 64) as u64]
 }
+
+/// By length: which bits of a short text's step belong to it.
+static OF_TEXT: [[u64; 2]; STEP + 1] = {
+    let mut masks = [[0; 2]; STEP + 1];
+    let mut len = 1;
+    while len <= STEP {
+        let bits = u128::MAX >> (8 * (STEP - len));
+        masks[len] = [bits as u64, (bits >> 64) as u64];
+        len += 1;
+    }
+    masks
+};
 
 impl OperandHasher {
     /// The hash of an operand.
     #[inline]
     pub fn hash(&self, kind: OperandKind, bytes: &[u8]) -> u64 {
-        let [mut state, seed] = self.seeds;
-        let mut rest = bytes;
-        while let Some((step, more)) = rest.split_first_chunk::<16>().filter(|(_, more)| !more.is_empty()) {
-            let (a, b) = two_words(step);
-            state = folded_product(a ^ state, b ^ seed);
-            rest = more;
-        }
-        // Of a long text the last words, which overlap those before them.
-        let (a, b) = match bytes.last_chunk::<16>() {
-            Some(last) => two_words(last),
-            None => two_words(rest),
-        };
-        let sum = folded_product(a ^ state, b ^ seed);
-        (sum ^ (bytes.len() as u64) << 8 ^ kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        self.hash_within(kind, bytes, 0, bytes.len())
     }
 
     /// The half of the hash by which an operand is looked up.
     #[inline]
     pub fn tag(&self, kind: OperandKind, bytes: &[u8]) -> u32 {
         (self.hash(kind, bytes) >> 32) as u32
+    }
+
+    /// The tag of `len` bytes of a text, from `start` on. What stands behind them is read with them, where there is some:
+    /// most values are short, and one look at a short one takes no branch on its length.
+    #[inline(always)]
+    pub fn tag_within(&self, kind: OperandKind, text: &[u8], start: usize, len: usize) -> u32 {
+        (self.hash_within(kind, text, start, len) >> 32) as u32
+    }
+
+    #[inline(always)]
+    fn hash_within(&self, kind: OperandKind, text: &[u8], start: usize, len: usize) -> u64 {
+        let [seed, other] = self.seeds;
+        let sum = match (text.get(start..).and_then(|rest| rest.first_chunk()), OF_TEXT.get(len)) {
+            (Some(step), Some(mask)) => {
+                let [a, b] = two_words(step);
+                folded_product(a & mask[0] ^ seed, b & mask[1] ^ other)
+            }
+            _ => self.sum(&text[start..start + len]),
+        };
+        (sum ^ (len as u64) << 8 ^ kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// The same of a text that is long, or behind which nothing stands.
+    #[inline(never)]
+    fn sum(&self, bytes: &[u8]) -> u64 {
+        let [mut state, seed] = self.seeds;
+        let mut short = [0; STEP];
+        let last = match bytes.last_chunk() {
+            Some(last) => last,
+            None => {
+                short[..bytes.len()].copy_from_slice(bytes);
+                &short
+            }
+        };
+        let mut rest = bytes;
+        while let Some((step, more)) = rest.split_first_chunk().filter(|(_, more)| !more.is_empty()) {
+            let [a, b] = two_words(step);
+            state = folded_product(a ^ state, b ^ seed);
+            rest = more;
+        }
+        // Of a long text the last words, which overlap those before them.
+        let [a, b] = two_words(last);
+        folded_product(a ^ state, b ^ seed)
     }
 }
 
@@ -155,7 +195,7 @@ impl Operands {
         [String, Number, NumberText, Ip, Folded, Reversed, Literal][self.arena[self.starts[id as usize] as usize] as usize]
     }
 
-    /// Whether an operand is this one.
+    /// Whether an operand is of this kind and has these bytes.
     #[inline]
     pub fn is(&self, id: OperandId, kind: OperandKind, bytes: &[u8]) -> bool {
         let stored = &self.arena[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize];
@@ -168,31 +208,13 @@ impl Operands {
         self.tags.find(tag, |id| self.is(id, kind, bytes))
     }
 
-    /// The first operand of this tag, or `NONE` if there is none: then nothing that has the tag is there.
-    #[inline]
-    pub fn guess(&self, tag: u32) -> OperandId {
-        self.tags.find(tag, |_| true)
-    }
-
-    /// The number of an operand that is there, where `guess` named one.
-    #[inline]
-    pub fn check(&self, guess: OperandId, tag: u32, kind: OperandKind, bytes: &[u8]) -> OperandId {
-        if self.is(guess, kind, bytes) { guess } else { self.find(tag, kind, bytes) }
-    }
-
-    /// Has the slot read ahead at which `guess` will look.
-    #[inline]
-    pub fn expect(&self, tag: u32) {
-        self.tags.expect(tag);
-    }
-
     /// Has read ahead where the text of an operand lies.
     #[inline]
     pub fn expect_place(&self, id: OperandId) {
         memory::expect(&self.starts, id as usize);
     }
 
-    /// Has the text of an operand read ahead.
+    /// Has the text of an operand read ahead, once its place is there.
     #[inline]
     pub fn expect_text(&self, id: OperandId) {
         memory::expect(&self.arena, self.starts[id as usize] as usize);
@@ -231,5 +253,35 @@ impl Operands {
     /// Memory in bytes.
     pub fn size_bytes(&self) -> usize {
         self.arena.capacity() + self.starts.capacity() * 4 + self.tags.size_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_that_of_the_bytes_wherever_they_stand() {
+        let (hasher, text) = (OperandHasher::default(), (1..=90u8).collect::<Vec<u8>>());
+        let mut tags = Vec::new();
+        for len in 0..60 {
+            for start in 0..=text.len() - len {
+                let bytes = &text[start..start + len];
+                let alone = hasher.tag(OperandKind::String, bytes);
+                // Enough stands behind it, or too little, or nothing.
+                for end in start + len..=text.len() {
+                    assert_eq!(hasher.tag_within(OperandKind::String, &text[..end], start, len), alone, "{start} {len} {end}");
+                }
+                assert_eq!((hasher.hash(OperandKind::String, bytes) >> 32) as u32, alone);
+            }
+            tags.push(hasher.tag(OperandKind::String, &text[..len]));
+            tags.push(hasher.tag(OperandKind::Folded, &text[..len]));
+            // Zeros count.
+            tags.push(hasher.tag(OperandKind::String, &vec![0; len + 1]));
+        }
+        let count = tags.len();
+        tags.sort_unstable();
+        tags.dedup();
+        assert_eq!(tags.len(), count);
     }
 }

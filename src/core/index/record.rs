@@ -145,6 +145,13 @@ impl Op {
         Op::NotIgnoreCase,
         Op::NotWildcard,
     ];
+
+    /// Whether its argument is an operand.
+    #[inline]
+    fn names_text(self) -> bool {
+        use Op::*;
+        matches!(self, Exact | Ip | IgnoreCase | Prefix | PrefixIgnoreCase | Suffix | SuffixIgnoreCase)
+    }
 }
 
 /// One condition.
@@ -377,15 +384,25 @@ impl Records {
             Form::AnyExact(at) => memory::expect(&self.lists, at as usize),
             Form::Any(at) => memory::expect(&self.conds, at as usize),
             Form::One(Cond { op, arg }) => match op {
-                Op::IgnoreCase | Op::Prefix | Op::PrefixIgnoreCase | Op::Suffix | Op::SuffixIgnoreCase => operands.expect_place(arg),
+                op if op.names_text() => operands.expect_place(arg),
                 Op::NotExact | Op::NotPrefix | Op::NotSuffix | Op::NotIgnoreCase | Op::NotWildcard => {
                     memory::expect(&self.lists, arg as usize)
                 }
                 Op::Wildcard => memory::expect(&self.wildcards, arg as usize),
                 Op::Range => memory::expect(&self.ranges, arg as usize),
                 Op::Cidr => memory::expect(&self.cidrs, arg as usize),
-                Op::Exact | Op::Ip | Op::Present | Op::Absent => {}
+                _ => {}
             },
+        }
+    }
+
+    /// Has the text that a field names read ahead, once its place is there.
+    #[inline]
+    pub fn expect_text(&self, field: &FieldRec, operands: &Operands) {
+        if let Form::One(cond) = field.form()
+            && cond.op.names_text()
+        {
+            operands.expect_text(cond.arg);
         }
     }
 

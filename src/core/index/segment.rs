@@ -9,7 +9,7 @@ use super::{
     list::ListIndex,
     operands::Operands,
     range::RangeIndex,
-    record::{Goes, LAST, Op, Records, Target},
+    record::{FieldRec, Goes, LAST, Op, Records, Target},
     table::DispatchTable,
     wildcard::WildcardIndex,
 };
@@ -27,6 +27,8 @@ pub mod need {
     pub const IP: u8 = 4;
     /// The folded text of a string.
     pub const FOLDED: u8 = 8;
+    /// Its operand's tag from the beginning, since some node looks for it.
+    pub const TAG: u8 = 16;
 }
 
 /// A node's index of one family on one path.
@@ -75,16 +77,25 @@ pub struct Node {
 /// No run.
 pub const NO_RUN: u32 = u32::MAX;
 
-/// A rule that lives.
+/// No version at which a rule died: it lives.
 pub const ALIVE: u32 = u32::MAX;
 
 /// One rule of a segment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct RuleRec {
     /// Place in the order of putting (high half) and the number that the outside knows (low half).
     pub key: u64,
     /// Its conjunction, or a place in `Records::lists` when `MANY_CONJUNCTIONS` is set.
     pub conj: u32,
+    /// The version at which it died, or `ALIVE`. Beside the key, as who matches asks for both.
+    pub died: AtomicU32,
+}
+
+impl RuleRec {
+    /// A rule that lives.
+    pub fn new(key: u64, conj: u32) -> Self {
+        Self { key, conj, died: AtomicU32::new(ALIVE) }
+    }
 }
 
 /// Segments of so many bytes are large.
@@ -130,8 +141,6 @@ pub struct Segment {
     pub asked: Vec<(PathId, Asked)>,
     /// The rules, in the order of putting.
     pub rules: Vec<RuleRec>,
-    /// By rule: the version at which it died.
-    pub died: Vec<AtomicU32>,
     /// By form and place: indexes of long lists.
     pub long_lists: Map<(Op, u32), ListIndex>,
     /// Patterns of the few rules that were expanded into several conjunctions.
@@ -146,7 +155,7 @@ impl Segment {
     /// Whether a rule is there for a reader of this version.
     #[inline]
     pub fn alive(&self, rule: u32, version: u32) -> bool {
-        self.died[rule as usize].load(Ordering::Relaxed) > version
+        self.rules[rule as usize].died.load(Ordering::Relaxed) > version
     }
 
     /// The rule of a key.
@@ -212,7 +221,7 @@ impl Segment {
 
     /// Has the records of a run read ahead, once the run is there.
     #[inline]
-    pub fn expect_records(&self, target: Target) {
+    fn expect_records(&self, target: Target) {
         if let Goes::Run(_) = target.get() {
             self.first_conjs(target, |conj| memory::expect(&self.records.conjs, conj as usize));
         }
@@ -220,22 +229,42 @@ impl Segment {
 
     /// Has the fields and the rules of records read ahead, once the records are there.
     #[inline]
-    pub fn expect_fields(&self, target: Target) {
+    fn expect_fields(&self, target: Target) {
         self.first_conjs(target, |conj| {
             let rec = &self.records.conjs[conj as usize];
             memory::expect(&self.records.fields, rec.fields as usize);
             // A place of a list, if many rules share the record: then this is for nothing.
             memory::expect(&self.rules, rec.rules as usize);
-            memory::expect(&self.died, rec.rules as usize);
         });
     }
 
     /// Has read ahead what fields name, once the fields are there.
     #[inline]
-    pub fn expect_named(&self, target: Target) {
+    fn expect_named(&self, target: Target) {
+        self.first_fields(target, |field| self.records.expect_named(field, &self.operands));
+    }
+
+    /// Has read ahead what following these targets will look at, once what they name is there; step by step, as each step
+    /// looks at what that before it has brought.
+    pub fn foresee(&self, targets: impl Iterator<Item = Target> + Clone) {
+        targets.clone().for_each(|target| self.expect_records(target));
+        targets.clone().for_each(|target| self.expect_fields(target));
+        targets.clone().for_each(|target| self.expect_named(target));
+        targets.for_each(|target| self.expect_texts(target));
+    }
+
+    /// Has the texts read ahead that fields name, once their places are there.
+    #[inline]
+    fn expect_texts(&self, target: Target) {
+        self.first_fields(target, |field| self.records.expect_text(field, &self.operands));
+    }
+
+    /// Calls `visit` with the first few fields of the first few conjunctions of a target.
+    #[inline(always)]
+    fn first_fields(&self, target: Target, mut visit: impl FnMut(&FieldRec)) {
         self.first_conjs(target, |conj| {
             let fields = self.records.fields_of(&self.records.conjs[conj as usize]);
-            fields.iter().take(FORESEEN).for_each(|field| self.records.expect_named(field, &self.operands));
+            fields.iter().take(FORESEEN).for_each(&mut visit);
         });
     }
 
@@ -287,7 +316,6 @@ impl Segment {
             + self.asked.iter().map(|(_, asked)| size_of::<(PathId, Asked)>() + asked.size_bytes()).sum::<usize>()
             + self.gate.as_ref().map_or(0, Gate::size_bytes)
             + self.rules.capacity() * size_of::<RuleRec>()
-            + self.died.capacity() * 4
     }
 }
 

@@ -1,4 +1,5 @@
-//! Dispatch by exact value: one table for all nodes of a segment, keyed by (node, path, operand).
+//! Dispatch by exact value: one table for all nodes of a segment, keyed by (node, path, tag of the operand). So a value is
+//! asked where it leads before anybody knows its operand, which only the few values need that some candidate asks for.
 //! A slot holds a tag and a target, 8 bytes. A tag may by chance be a stranger's, so every target found is only a
 //! candidate: whoever follows it verifies each field of the conjunctions there, the dispatching one included.
 
@@ -15,9 +16,9 @@ pub struct DispatchTable {
 }
 
 impl DispatchTable {
-    /// A table of the given entries, no key twice. `seed` keeps collisions from being prepared.
-    pub fn new(entries: &[(NodeId, PathId, u32, Target)], seed: u64) -> Self {
-        let tagged = entries.iter().map(|(node, path, operand, target)| (tag(seed, *node, *path, *operand), target.0)).collect();
+    /// A table of the given entries: node, path, the operand's tag, target. `seed` keeps collisions from being prepared.
+    pub fn new(entries: impl Iterator<Item = (NodeId, PathId, u32, Target)>, seed: u64) -> Self {
+        let tagged = entries.map(|(node, path, operand, target)| (tag(seed, node, path, operand), target.0)).collect();
         Self { targets: Tags::of(tagged), seed }
     }
 

@@ -227,7 +227,7 @@ fn quickly_consistent(event: &Event<'_>, scratch: &mut ArrayScratch, memo: &mut 
             if event.value_satisfies(value, field, memo) {
                 scratch.quick.add(event.trails, value.trail, n);
             }
-            at = value.next_all;
+            at = event.values.next_of_all(at);
         }
     }
     spend(steps, 1 + (looked + scratch.quick.len()) / VALUES_A_STEP)?;
@@ -251,7 +251,7 @@ fn spread_out(event: &Event<'_>, scratch: &mut ArrayScratch, memo: &mut Memo) {
             let place = place_of(event, scratch, value.trail);
             scratch.places[place as usize].below[n / 64] |= 1 << (n % 64);
             scratch.found.push(Found { place, field: n as u16, satisfies, value: at });
-            at = value.next_all;
+            at = event.values.next_of_all(at);
         }
     }
     // A place's parent is always made before it.

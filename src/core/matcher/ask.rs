@@ -2,7 +2,7 @@
 //! texts are never certain, since case is not symmetric.
 
 use super::{
-    values::Value,
+    value::Value,
     verify::{Event, Known},
     visit::{Lead, VisitScratch},
 };
@@ -25,9 +25,10 @@ impl Event<'_> {
             Family::FoldedSuffix(n) => self.ask_affixes::<true, true>(n, at, scratch),
             Family::Range(n) => self.ask_ranges(n, path, at, scratch),
             Family::Cidr(n) => self.each_value(at, |_, value| {
-                if value.address != NONE {
-                    let (ip, leads) = (self.values.addresses[value.address as usize].ip, &mut scratch.leads);
-                    self.segment.cidrs[n as usize].each_containing(ip, |target| leads.push(Lead { target, known: Known::field(path) }));
+                if let Some(address) = self.values.address(value) {
+                    let leads = &mut scratch.leads;
+                    self.segment.cidrs[n as usize]
+                        .each_containing(address.ip, |target| leads.push(Lead { target, known: Known::field(path) }));
                 }
             }),
             Family::Wildcard(n) => self.each_value(at, |at, value| {
@@ -54,7 +55,7 @@ impl Event<'_> {
             if value.kind != Kind::String {
                 return;
             }
-            let text = if FOLDED { self.values.folded(value.fold) } else { value.bytes(self.text, self.unescaped) };
+            let text = if FOLDED { self.values.folded(value) } else { value.bytes(self.text, self.unescaped) };
             if index.may_begin(if BACKWARDS { text.last() } else { text.first() }) {
                 self.gather_affixes::<FOLDED, BACKWARDS>(index, at, text, scratch);
             }
@@ -86,7 +87,7 @@ impl Event<'_> {
             return;
         }
         self.each_value(at, |_, value| {
-            if let Some(key) = value.near_key() {
+            if let Some(key) = value.near_key(self.text, self.unescaped) {
                 let begin = leads.len();
                 index.stab(key, |target| leads.push(Lead { target, known: Known::field(path) }));
                 if leads.len() > begin && value.comparable_key(self.text, self.unescaped).is_none() {

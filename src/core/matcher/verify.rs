@@ -1,9 +1,6 @@
 //! Verification: does a condition, a field, a conjunction hold for the event at hand?
 
-use super::{
-    arrays,
-    values::{Value, Values},
-};
+use super::{arrays, value::Value, values::Values};
 use crate::map::Map;
 use crate::{
     error::EventErrorCode,
@@ -99,6 +96,18 @@ impl Memo {
 }
 
 impl Event<'_> {
+    /// The operand of a value; looked up when it is asked for.
+    #[inline(always)]
+    pub fn operand(&self, value: &Value) -> OperandId {
+        self.values.operand(value, self.segment, self.text, self.unescaped)
+    }
+
+    /// Whether this is the operand of a value.
+    #[inline(always)]
+    fn is(&self, value: &Value, operand: OperandId) -> bool {
+        self.values.is(operand, value, self.segment, self.text, self.unescaped)
+    }
+
     /// Whether one value satisfies a condition (never `Absent`).
     pub fn value_holds(&self, value: &Value, cond: Cond) -> bool {
         let segment = self.segment;
@@ -106,8 +115,8 @@ impl Event<'_> {
         let string = || (value.kind == Kind::String).then(|| value.bytes(self.text, self.unescaped));
         let listed = || segment.records.list(cond.arg);
         match cond.op {
-            Op::Exact => value.operand == cond.arg,
-            Op::Ip => value.address != NONE && self.values.addresses[value.address as usize].operand == cond.arg,
+            Op::Exact => self.is(value, cond.arg),
+            Op::Ip => self.values.address(value).is_some_and(|address| address.ip.bytes()[..] == *operand(cond.arg)),
             Op::IgnoreCase => string().is_some_and(|t| fold::meets_all(t, operand(cond.arg))),
             Op::Prefix => string().is_some_and(|t| text::begins(t, operand(cond.arg))),
             Op::PrefixIgnoreCase => string().is_some_and(|t| fold::meets_prefix(t, operand(cond.arg)).is_some()),
@@ -116,12 +125,10 @@ impl Event<'_> {
             Op::Wildcard => string().is_some_and(|t| wildcard::accepts(&segment.records.wildcards[cond.arg as usize], t)),
             Op::Range => {
                 let range = &segment.records.ranges[cond.arg as usize];
-                value.near_key().is_some_and(|key| range.lo <= key && key <= range.hi)
+                value.near_key(self.text, self.unescaped).is_some_and(|key| range.lo <= key && key <= range.hi)
                     && value.comparable_key(self.text, self.unescaped).is_some()
             }
-            Op::Cidr => {
-                value.address != NONE && segment.records.cidrs[cond.arg as usize].contains(self.values.addresses[value.address as usize].ip)
-            }
+            Op::Cidr => self.values.address(value).is_some_and(|address| segment.records.cidrs[cond.arg as usize].contains(address.ip)),
             Op::Present => true,
             Op::Absent => false,
             Op::NotExact => match string() {
@@ -129,7 +136,7 @@ impl Event<'_> {
                 Some(text) if segment.need(value.path) & need::STRING == 0 => {
                     !listed().iter().any(|o| segment.operands.is(*o, OperandKind::String, text))
                 }
-                _ => listed().binary_search(&value.operand).is_err(),
+                _ => listed().binary_search(&self.operand(value)).is_err(),
             },
             Op::NotPrefix => !string().is_some_and(|t| listed().iter().any(|o| text::begins(t, operand(*o)))),
             Op::NotSuffix => !string().is_some_and(|t| listed().iter().any(|o| text::ends(t, operand(*o)))),
@@ -158,7 +165,10 @@ impl Event<'_> {
     pub fn value_satisfies(&self, value: &Value, field: &FieldRec, memo: &mut Memo) -> bool {
         match field.form() {
             Form::One(cond) => self.accepts(value, cond, memo),
-            Form::AnyExact(at) => value.operand != NONE && self.segment.records.list(at).binary_search(&value.operand).is_ok(),
+            Form::AnyExact(at) => {
+                let operand = self.operand(value);
+                operand != NONE && self.segment.records.list(at).binary_search(&operand).is_ok()
+            }
             Form::Any(at) => {
                 let conds = self.segment.records.any(at);
                 if conds.len() > SHORT
@@ -173,11 +183,11 @@ impl Event<'_> {
     }
 
     fn question<'b>(&'b self, value: &Value) -> Question<'b> {
-        let address = (value.address != NONE).then(|| &self.values.addresses[value.address as usize]);
+        let address = self.values.address(value);
         Question {
             text: (value.kind == Kind::String).then(|| value.bytes(self.text, self.unescaped)),
-            operand: value.operand,
-            ip_operand: address.map_or(NONE, |a| a.operand),
+            operand: self.operand(value),
+            ip_operand: address.map_or(NONE, |a| self.segment.operands.find(a.tag, OperandKind::Ip, &a.ip.bytes())),
             ip: address.map(|a| a.ip),
             key: value.comparable_key(self.text, self.unescaped),
         }
@@ -191,7 +201,7 @@ impl Event<'_> {
         }
         while at != NONE {
             let value = &self.values.values[at as usize];
-            if value.operand == operand {
+            if self.is(value, operand) {
                 return true;
             }
             at = value.next;
@@ -291,9 +301,8 @@ impl Event<'_> {
         }
         while at != NONE {
             let value = &self.values.values[at as usize];
-            if value.operand != NONE
-                && if list.len() <= 8 { list.contains(&value.operand) } else { list.binary_search(&value.operand).is_ok() }
-            {
+            let operand = self.operand(value);
+            if operand != NONE && if list.len() <= 8 { list.contains(&operand) } else { list.binary_search(&operand).is_ok() } {
                 return true;
             }
             at = value.next;

@@ -4,7 +4,7 @@
 use super::{
     ask::reversed,
     hits::{Hits, MARKED, Marks},
-    values::Value,
+    value::Value,
     verify::{Event, Known, Memo},
 };
 use crate::{
@@ -12,9 +12,9 @@ use crate::{
     index::{
         except::{Except, Words},
         gate::Gate,
-        operands::{NONE, OperandId},
+        operands::NONE,
         record::{ConjRec, Goes, MANY_RULES, Target},
-        segment::{Family, LANE_EXACT, LANE_FOLDED, LANE_IP, NO_RUN},
+        segment::{Family, NO_RUN},
         table::NodeId,
         wildcard::WildcardScratch,
     },
@@ -61,6 +61,8 @@ pub struct Roots {
 
 /// So many leads are followed without a look whether some are the same.
 const MANY: usize = 16;
+/// To ask so many values whether a node looks for them costs as much as to look for the values of one path.
+const VALUES_A_LANE: usize = 4;
 /// Most leads of families that are gathered before any is followed. A family that leads to more is asked once more in
 /// its turn.
 const MOST: usize = 1024;
@@ -89,8 +91,8 @@ impl Event<'_> {
         Ok(())
     }
 
-    /// Has the slots of the root read ahead in which `find_roots` will look, and what the root's families will look at.
-    pub fn expect_roots(&self, scratch: &mut VisitScratch) {
+    /// Has read ahead what the root's families will look at.
+    pub fn expect_families(&self, scratch: &mut VisitScratch) {
         let segment = self.segment;
         for &(path, family) in segment.ahead.iter().filter(|(path, _)| self.values.may_have(*path)) {
             let mut at = self.values.first(path);
@@ -104,21 +106,18 @@ impl Event<'_> {
                 match family {
                     Family::Wildcard(n) => segment.wildcards[n as usize].expect(value.bytes(self.text, self.unescaped)),
                     Family::Prefix(n) => segment.affixes[n as usize].expect(value.bytes(self.text, self.unescaped)),
-                    Family::FoldedPrefix(n) => segment.affixes[n as usize].expect(self.values.folded(value.fold)),
+                    Family::FoldedPrefix(n) => segment.affixes[n as usize].expect(self.values.folded(value)),
                     Family::Suffix(n) => {
                         let (index, text) = (&segment.affixes[n as usize], value.bytes(self.text, self.unescaped));
                         index.expect(reversed(text, index, &mut scratch.reversed));
                     }
                     Family::FoldedSuffix(n) => {
-                        let (index, text) = (&segment.affixes[n as usize], self.values.folded(value.fold));
+                        let (index, text) = (&segment.affixes[n as usize], self.values.folded(value));
                         index.expect(reversed(text, index, &mut scratch.reversed));
                     }
                     _ => {}
                 }
             }
-        }
-        for value in &self.values.values {
-            self.each_operand(value, LANE_EXACT | LANE_IP | LANE_FOLDED, |operand| self.segment.table.expect(0, value.path, operand));
         }
     }
 
@@ -188,47 +187,36 @@ impl Event<'_> {
     /// Calls `visit` with what the values name in a node's exact table; perhaps more than once with the same.
     #[inline]
     fn each_target(&self, id: NodeId, mut visit: impl FnMut(Target)) {
-        let segment = self.segment;
+        let (segment, all) = (self.segment, &self.values.values);
         let node = &segment.nodes[id as usize];
         let lanes = &segment.lanes[node.lanes.0 as usize..node.lanes.1 as usize];
-        let mut ask = |value: &Value, lanes: u32| {
-            self.each_operand(value, lanes, |operand| segment.table.candidates(id, value.path, operand, &mut visit));
-        };
-        if lanes.len() > self.values.values.len() {
-            // More paths than values: let each value ask, whether or not its path is among them.
-            for value in &self.values.values {
-                ask(value, LANE_EXACT | LANE_IP | LANE_FOLDED);
+        let mut ask = |value: &Value| {
+            if let Some(tag) = value.tag() {
+                segment.table.candidates(id, value.path, tag, &mut visit);
             }
+            if value.has_more() {
+                self.each_target_of_more(id, value, &mut visit);
+            }
+        };
+        if lanes.len() * VALUES_A_LANE > all.len() {
+            // Hardly more values than paths: let each value ask, whether or not its path is among them.
+            all.iter().for_each(ask);
             return;
         }
         for lane in lanes {
             let mut at = self.values.first(lane & 0xff_ffff);
             while at != NONE {
-                let value = &self.values.values[at as usize];
-                ask(value, *lane);
+                let value = &all[at as usize];
+                ask(value);
                 at = value.next;
             }
         }
     }
 
-    /// Calls `visit` with the operands of a value that these lanes look at.
-    #[inline(always)]
-    fn each_operand(&self, value: &Value, lanes: u32, mut visit: impl FnMut(OperandId)) {
-        if lanes & LANE_EXACT != 0 && value.operand != NONE {
-            visit(value.operand);
-        }
-        if lanes & LANE_IP != 0 && value.address != NONE {
-            let operand = self.values.addresses[value.address as usize].operand;
-            if operand != NONE {
-                visit(operand);
-            }
-        }
-        if lanes & LANE_FOLDED != 0 && value.fold != NONE {
-            let operand = self.values.folds[value.fold as usize].operand;
-            if operand != NONE {
-                visit(operand);
-            }
-        }
+    /// The same for a value that is looked for under other tags than its own.
+    #[inline(never)]
+    fn each_target_of_more(&self, id: NodeId, value: &Value, visit: &mut dyn FnMut(Target)) {
+        self.values.each_tag_of_more(value, |tag| self.segment.table.candidates(id, value.path, tag, &mut *visit));
     }
 
     /// What a node does not find by exact value, if there is any. The families before `from` were asked already.

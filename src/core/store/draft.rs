@@ -144,7 +144,7 @@ impl Draft {
         if !keys.is_sorted() {
             self.sort(&mut keys);
         }
-        let rules = keys.into_iter().zip(self.rules).map(|(key, conj)| RuleRec { key, conj }).collect();
+        let rules = keys.into_iter().zip(self.rules).map(|(key, conj)| RuleRec::new(key, conj)).collect();
         let encoded = self.encoder.finish(self.paths.trie().len());
         IndexBuilder::new(encoded, skew).finish(rules, self.sources, threads)
     }

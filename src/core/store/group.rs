@@ -168,16 +168,10 @@ impl Snapshot {
 /// Finds what matches in a segment, for a reader of this version; `first_only` as in `Hits`.
 fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool), lanes: &mut [Lane], scratch: &mut VisitScratch) {
     let large = segment.is_large();
-    if large {
-        lanes.iter_mut().for_each(|lane| lane.values.guess(segment));
-        lanes.iter().for_each(|lane| lane.values.expect_texts(segment));
-    }
     for (lane, text) in lanes.iter_mut().zip(texts) {
+        lane.values.begin(segment, text, &lane.leaves.unescaped);
         if large {
-            lane.values.resolve(segment, text, &lane.leaves.unescaped);
-            lane.event(segment, text).expect_roots(scratch);
-        } else {
-            lane.values.look_up(segment, text, &lane.leaves.unescaped);
+            lane.event(segment, text).expect_families(scratch);
         }
     }
     for (lane, text) in lanes.iter_mut().zip(texts) {
@@ -187,10 +181,7 @@ fn visit(segment: &Segment, texts: &[&[u8]], (version, first_only): (u32, bool),
         }
     }
     if large {
-        let targets = || lanes.iter().flat_map(|lane| lane.roots.leads.iter().take(FORESEEN)).map(|lead| lead.target);
-        targets().for_each(|target| segment.expect_records(target));
-        targets().for_each(|target| segment.expect_fields(target));
-        targets().for_each(|target| segment.expect_named(target));
+        segment.foresee(lanes.iter().flat_map(|lane| lane.roots.leads.iter().take(FORESEEN)).map(|lead| lead.target));
     }
     for (lane, text) in lanes.iter_mut().zip(texts) {
         lane.visit(segment, text, (version, first_only), scratch);
@@ -203,7 +194,7 @@ fn visit_few(segment: &Segment, gate: &Gate, texts: &[&[u8]], reader: (u32, bool
         if lane.event(segment, text).passes_by(gate, scratch) {
             continue;
         }
-        lane.values.look_up(segment, text, &lane.leaves.unescaped);
+        lane.values.begin(segment, text, &lane.leaves.unescaped);
         lane.find_roots(segment, text, false, scratch);
         lane.visit(segment, text, reader, scratch);
     }

@@ -114,9 +114,10 @@ impl Snapshot {
 
     /// The state after this one.
     pub(super) fn next(&self, segments: Vec<Arc<Segment>>, trie: &Arc<PathTrie>, version: u32, generation: u64, living: usize) -> Self {
-        // Only the newest segment may ask for more than those before did.
+        // Only a new segment may ask for more than those before did, be it one of the same rules.
+        let known = |segment: &Arc<Segment>| self.segments.iter().any(|old| Arc::ptr_eq(old, segment));
         let covers = |segment: &Arc<Segment>| segment.needs.iter().zip(&self.needs[..]).all(|(one, all)| one & !all == 0);
-        let needs = if trie.len() == self.needs.len() && segments.last().is_none_or(covers) {
+        let needs = if trie.len() == self.needs.len() && segments.iter().all(|segment| known(segment) || covers(segment)) {
             self.needs.clone()
         } else {
             let mut needs = vec![0; trie.len()];
@@ -260,7 +261,7 @@ impl Snapshot {
             if segment.is_large() {
                 values.expect(segment);
             }
-            values.look_up(segment, text, &leaves.unescaped);
+            values.begin(segment, text, &leaves.unescaped);
             let event = Event { segment, values, text, unescaped: &leaves.unescaped, trails: &leaves.trails };
             event.find_roots(false, roots, visit);
             event.visit(roots, visit, &mut hits).map_err(|code| EventError { code, offset: 0 })?;
@@ -269,7 +270,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The first segment with the event's values resolved in it, after a match; for explanations of a single rule.
+    /// The first segment with the event's values begun in it, after a match; for explanations of a single rule.
     pub(crate) fn prepared<'a>(&'a self, scratch: &'a Scratch) -> Option<(&'a Segment, &'a Values, &'a Leaves)> {
         Some((self.segments.first()?, &scratch.values, &scratch.leaves))
     }

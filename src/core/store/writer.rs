@@ -103,14 +103,14 @@ impl Writer {
         let mut new = Self { version: snapshot.version(), generation: snapshot.generation(), ..Self::default() };
         for segment in snapshot.segments() {
             let mut dead = 0;
-            for (rec, died) in segment.rules.iter().zip(&segment.died) {
+            for rec in &segment.rules {
                 let (order, id) = ((rec.key >> 32) as u32, rec.key as u32 as usize);
                 new.next_order = new.next_order.max(order + 1);
                 if new.orders.len() <= id {
                     new.orders.resize(id + 1, FREE);
                 }
-                if died.load(Ordering::Acquire) > new.version {
-                    died.store(ALIVE, Ordering::Release);
+                if rec.died.load(Ordering::Acquire) > new.version {
+                    rec.died.store(ALIVE, Ordering::Release);
                     new.orders[id] = order;
                     new.living += 1;
                 } else {
@@ -161,7 +161,7 @@ impl Writer {
     pub fn bury(&mut self, key: u64, version: u32) {
         for held in self.segments.iter_mut().rev() {
             let Some(rule) = held.segment.rule_of(key).filter(|rule| held.segment.alive(*rule, ALIVE - 1)) else { continue };
-            held.segment.died[rule as usize].store(version, Ordering::Release);
+            held.segment.rules[rule as usize].died.store(version, Ordering::Release);
             held.dead += 1;
             self.living -= 1;
             if let Some(job) = self.jobs.iter_mut().find(|job| job.serials.contains(&held.serial)) {
@@ -253,7 +253,7 @@ impl Writer {
         let merged = merged.map(|segment| {
             for (key, version) in &job.deaths {
                 let rule = segment.rule_of(*key).expect("a rule that died since was merged");
-                segment.died[rule as usize].store(*version, Ordering::Release);
+                segment.rules[rule as usize].died.store(*version, Ordering::Release);
             }
             self.held(Arc::new(segment), job.deaths.len())
         });

@@ -24,7 +24,12 @@ fn put(pattern: &str) -> Put {
 /// Rules say that one in ten asks for the tenant "big" and one in ten for the kind "k0", and that there are many tenants:
 /// by them, the tenant divides better. In the end it is the same rules that ask for both.
 fn rules() -> Vec<String> {
-    let crowd = (0..CROWD).map(|n| format!(r#"{{"tenant":["big"],"kind":["k0"],"note":[{{"anything-but":"x{n}"}}]}}"#));
+    rules_of_kind(r#""k0""#)
+}
+
+/// The same with another condition for the kind "k0".
+fn rules_of_kind(condition: &str) -> Vec<String> {
+    let crowd = (0..CROWD).map(|n| format!(r#"{{"tenant":["big"],"kind":[{condition}],"note":[{{"anything-but":"x{n}"}}]}}"#));
     let others = (0..9 * CROWD).map(|n| format!(r#"{{"tenant":["t{n}"],"kind":["k{}"]}}"#, 1 + n % 9));
     crowd.chain(others).collect()
 }
@@ -39,7 +44,11 @@ fn event(n: usize) -> String {
 }
 
 fn filled(set: RuleSet) -> RuleSet {
-    set.apply(Change { remove: vec![], put: rules().iter().map(|rule| put(rule)).collect() }).expect("capacity");
+    filled_with(set, &rules())
+}
+
+fn filled_with(set: RuleSet, rules: &[String]) -> RuleSet {
+    set.apply(Change { remove: vec![], put: rules.iter().map(|rule| put(rule)).collect() }).expect("capacity");
     set
 }
 
@@ -89,7 +98,17 @@ fn rules_move_away_from_what_most_events_hold_and_then_stay() {
 
 #[test]
 fn answers_hold_while_threads_match_and_put_and_the_index_is_built_anew() {
-    let (set, done) = (filled(RuleSet::adapting(EventLimits::default())), AtomicBool::new(false));
+    answers_hold(rules());
+}
+
+/// What the index that is built anew has to know about values nobody had to know before.
+#[test]
+fn answers_hold_where_the_index_built_anew_asks_for_other_things() {
+    answers_hold(rules_of_kind(r#"{"equals-ignore-case":"K0"}"#));
+}
+
+fn answers_hold(rules: Vec<String>) {
+    let (set, done) = (filled_with(RuleSet::adapting(EventLimits::default()), &rules), AtomicBool::new(false));
     let still = filled(RuleSet::new(EventLimits::default()));
     let want: Vec<Vec<RuleId>> = (0..1_000).map(|n| found(&still, &event(n), &mut Scratch::default())).collect();
     std::thread::scope(|scope| {

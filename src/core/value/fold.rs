@@ -59,10 +59,12 @@ pub fn next_char(text: &[u8]) -> (Option<char>, usize) {
 
 /// Appends the fold of `text` to `out`, character by character (so character counts are kept, byte counts are not).
 pub fn fold_into(text: &[u8], out: &mut Vec<u8>) {
-    if text.is_ascii() {
-        out.extend(text.iter().map(|b| b.to_ascii_lowercase()));
+    let start = out.len();
+    out.extend_from_slice(text);
+    if text::lower_ascii(&mut out[start..]) {
         return;
     }
+    out.truncate(start);
     let mut rest = text;
     while !rest.is_empty() {
         let (c, n) = next_char(rest);

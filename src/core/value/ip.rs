@@ -21,33 +21,33 @@ impl Ip {
             b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b':' => {}
             _ => return None,
         }
-        if text.contains(&b':') { Self::parse_v6(text) } else { Self::parse_v4(text) }
+        if let Some(ip) = Self::parse_v4(text) {
+            return Some(ip);
+        }
+        if text.contains(&b':') { Self::parse_v6(text) } else { None }
     }
 
+    #[inline]
     fn parse_v4(text: &[u8]) -> Option<Ip> {
         if text.len() > 15 {
             return None;
         }
-        let (mut bits, mut parts) = (0u128, 0);
-        for part in text.split(|b| *b == b'.') {
-            if part.is_empty() || parts == 4 {
+        let (mut bits, mut part, mut digits, mut parts) = (0, 0, 0, 1);
+        for b in text {
+            let d = b.wrapping_sub(b'0');
+            if d <= 9 {
+                part = part * 10 + u32::from(d);
+                digits += 1;
+                if part > 255 {
+                    return None;
+                }
+            } else if *b == b'.' && digits > 0 && parts < 4 {
+                (bits, part, digits, parts) = (bits << 8 | part, 0, 0, parts + 1);
+            } else {
                 return None;
             }
-            let mut v = 0u32;
-            for b in part {
-                let d = b.wrapping_sub(b'0');
-                if d > 9 {
-                    return None;
-                }
-                v = v * 10 + d as u32;
-                if v > 255 {
-                    return None;
-                }
-            }
-            bits = bits << 8 | v as u128;
-            parts += 1;
         }
-        (parts == 4).then_some(Ip { v6: false, bits })
+        (parts == 4 && digits > 0).then_some(Ip { v6: false, bits: u128::from(bits << 8 | part) })
     }
 
     fn parse_v6(text: &[u8]) -> Option<Ip> {
