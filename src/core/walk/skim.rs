@@ -157,48 +157,64 @@ impl Reader<'_> {
         let in_array = open & 0b11 == 0b01;
         // SAFETY: the bounds invariant of this file.
         unsafe {
+            if self.at(at) != b'"' {
+                return None;
+            }
             loop {
-                if self.at(at) != b'"' {
-                    return None;
-                }
+                // The quotes of the key and, as a rule, of its value; the one that was passed is taken away.
                 let start = at + 1;
-                // The quotes of the key and mostly of its value: those that were not yet passed are the ones to come.
                 let quotes = self.quotes(start);
-                let end = if quotes != 0 { self.before_last(start + quotes.trailing_zeros() as usize)? } else { self.string_end(start)? };
+                let end = self.end(start, quotes)?;
+                let quotes = quotes & quotes.wrapping_sub(1);
+                let value = end + 2;
                 if self.at(end + 1) != b':' {
                     let colon = self.blanks(end + 1);
                     return if self.at(colon) == b':' { Some(Came::To(self.blanks(colon + 1))) } else { None };
                 }
-                let (value, quotes) = (end + 2, quotes & quotes.wrapping_sub(1));
                 let first = self.at(value);
                 if first == b'"' {
                     let quotes = quotes & quotes.wrapping_sub(1);
-                    let end = if quotes != 0 { self.before_last(start + quotes.trailing_zeros() as usize)? } else { self.string_end(value + 1)? };
+                    let end = if quotes != 0 { self.end(start, quotes)? } else { self.string_end(value + 1)? };
                     if self.at(end + 1) != b',' || self.at(end + 2) != b'"' {
                         return Some(Came::Behind(end + 1));
                     }
                     at = end + 2;
                     continue;
                 }
-                if first.wrapping_sub(b'-') > b'9' - b'-' || quotes == 0 {
+                // The next key, or the first of the next element.
+                at = start + quotes.trailing_zeros() as usize;
+                if first > b'9' || at > self.last {
                     return Some(Came::To(value));
                 }
-                let next = start + quotes.trailing_zeros() as usize;
-                if next > self.last {
-                    return Some(Came::To(value));
-                }
-                let stop = match self.text.get_unchecked(next - 3..next) {
-                    [.., b','] => next - 1,
-                    b"},{" if in_array => next - 3,
+                let stop = match self.text.get_unchecked(at - 3..at) {
+                    [.., b','] => at - 1,
+                    b"},{" if in_array => at - 3,
                     _ => return Some(Came::To(value)),
                 };
-                let behind = self.number::<I>(value)?;
-                if behind != stop {
-                    return Some(Came::Behind(behind));
+                if quotes == 0 || !self.is_number::<I>(value, stop) {
+                    return Some(Came::To(value));
                 }
-                at = next;
             }
         }
+    }
+
+    /// Whether these bytes are a number, and none that needs a closer look.
+    #[inline(always)]
+    unsafe fn is_number<I: Isa + ?Sized>(self, start: usize, end: usize) -> bool {
+        let Some(bytes) = window(self.text, start) else { return false };
+        let len = end.wrapping_sub(start);
+        if len > 31 {
+            return false;
+        }
+        let sign = (bytes[0] == b'-') as u32;
+        // SAFETY: passed on to the caller.
+        let others = unsafe { !I::digits(bytes) } & ((1 << len) - 1) & !sign;
+        // The point, or the end.
+        let point = (others | 1 << len).trailing_zeros();
+        let dotted = (bytes[point as usize & 31] == b'.') & (point as usize + 1 < len);
+        let zero = (bytes[sign as usize] == b'0') & (point > sign + 1);
+        // One answer at the end: whether a number has a point cannot be foretold.
+        (point > sign) & !zero & ((others == 0) | dotted & (others & others.wrapping_sub(1) == 0))
     }
 
     /// Behind a number.
@@ -228,8 +244,14 @@ impl Reader<'_> {
     #[inline(always)]
     unsafe fn string_end(self, start: usize) -> Option<usize> {
         // SAFETY: passed on to the caller.
-        let quotes = unsafe { self.quotes(start) };
-        self.before_last(if quotes != 0 { start + quotes.trailing_zeros() as usize } else { self.far_string_end(start) })
+        unsafe { self.end(start, self.quotes(start)) }
+    }
+
+    /// The same, of the quotes behind `start` the first, if there is one.
+    #[inline(always)]
+    fn end(self, start: usize, quotes: u64) -> Option<usize> {
+        let end = if quotes != 0 { start + quotes.trailing_zeros() as usize } else { self.far_string_end(start) };
+        if end < self.last { Some(end) } else { None }
     }
 
     #[inline(never)]
@@ -243,11 +265,6 @@ impl Reader<'_> {
             }
             (block, from) = (block + 1, !0);
         }
-    }
-
-    #[inline(always)]
-    fn before_last(self, at: usize) -> Option<usize> {
-        if at < self.last { Some(at) } else { None }
     }
 
     #[inline(always)]
