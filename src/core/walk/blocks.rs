@@ -11,6 +11,7 @@
 use super::dotted::dotted;
 use super::elements::{Member, Run, replay};
 use super::scan::closing;
+use super::skim::{Skimmed, skim};
 use crate::memory;
 use crate::path::ByteSet;
 
@@ -180,6 +181,16 @@ pub trait Isa {
     unsafe fn replay(text: &[u8], at: usize, members: &[Member], most: usize) -> Option<Run> {
         // SAFETY: passed on to the caller.
         unsafe { replay::<Self>(text, at, members, most) }
+    }
+
+    /// See [`skim`]: likewise.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set; see there.
+    #[inline(never)]
+    unsafe fn skim(text: &[u8], quotes: *const u64, start: usize, room: usize) -> Skimmed {
+        // SAFETY: passed on to the caller.
+        unsafe { skim::<Self>(text, quotes, start, room) }
     }
 }
 

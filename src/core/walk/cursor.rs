@@ -82,6 +82,7 @@ pub(super) unsafe fn run<I: Isa, const LEVEL: u8>(
         last: end,
         blocks,
         look: Look::default(),
+        unsure: 0,
         trie,
         max_depth: limits.max_event_depth,
         max_leaves: limits.max_event_values,
@@ -117,6 +118,8 @@ pub(super) struct Walker<'a, I: Isa, const LEVEL: u8> {
     pub(super) made: usize,
     pub(super) backslash: bool,
     pub(super) look: Look,
+    /// Before it containers are walked in full, see `skim`.
+    pub(super) unsure: usize,
     pub(super) trie: &'a PathTrie,
     pub(super) max_depth: usize,
     pub(super) max_leaves: usize,
@@ -182,8 +185,21 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                             self.string(p + 1, end, place, here)?;
                             p = end + 1;
                         }
-                        b'{' | b'[' => match self.enters(byte, place, here) {
-                            Some(inner) => {
+                        b'{' | b'[' => {
+                            let inner = match self.enters(byte, place, here) {
+                                None if LEVEL == STRICT => {
+                                    let passed = self.skim(p, frames.len())?;
+                                    here = frames.last_mut().expect("a container is open");
+                                    p = passed.unwrap_or(p);
+                                    if passed.is_none() { Some(self.unseen(byte, here)) } else { None }
+                                }
+                                None => {
+                                    p = self.skip(p + 1, 1)?;
+                                    None
+                                }
+                                inner => inner,
+                            };
+                            if let Some(inner) = inner {
                                 if frames.len() + 1 > self.max_depth {
                                     return Err(Stop::Refused);
                                 }
@@ -195,8 +211,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
                                     continue;
                                 }
                             }
-                            None => p = self.skip(p + 1, 1)?,
-                        },
+                        }
                         b'-' | b'0'..=b'9' if here.close == b'}' => {
                             let found = self.figures(&mut p, place, frames)?;
                             here = frames.last_mut().expect("a container is open");
@@ -401,10 +416,7 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
         let shape = mix(here.shape, bracket as u64);
         let needed = place.flags & (if is_object { INNER } else { INNER | WANTED }) != 0;
         if !needed {
-            let object = object(self.version, NO_NODE, false);
-            let unseen =
-                Frame { serial: 0, node: NO_NODE, object, trail: 0, array: 0, index: 0, shape, left: 0, close: bracket + 2, flags: 0 };
-            return (LEVEL == STRICT).then_some(unseen);
+            return None;
         }
         let mut trail = here.trail;
         if here.array != 0 {
@@ -430,6 +442,13 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
             close: bracket + 2,
             flags: place.flags,
         })
+    }
+
+    /// The frame of a container that nobody wants and that has to be walked all the same.
+    #[cold]
+    fn unseen(&self, bracket: u8, here: &Frame) -> Frame {
+        let (object, shape) = (object(self.version, NO_NODE, false), mix(here.shape, bracket as u64));
+        Frame { serial: 0, node: NO_NODE, object, trail: 0, array: 0, index: 0, shape, left: 0, close: bracket + 2, flags: 0 }
     }
 
     /// Leaves a container; `p` is the position after its bracket. Returns the one around it, or nothing when it was the

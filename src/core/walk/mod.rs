@@ -14,6 +14,7 @@ mod neon;
 mod numerals;
 mod scan;
 mod shape;
+mod skim;
 mod state;
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -211,59 +211,38 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     }
 
     /// Any other number.
-    ///
-    /// # Safety
-    /// `start <= last`.
     #[cold]
     #[inline(never)]
-    unsafe fn odd_number(&self, start: usize) -> Result<Form, Stop> {
-        // SAFETY: passed on to the caller.
-        let end = unsafe { self.number_end(start) }?;
+    fn odd_number(&self, start: usize) -> Result<Form, Stop> {
+        let end = number_end(self.text, start).ok_or(Stop::Refused)?;
         Ok(Form { len: end - start, whole: 0, part: 0 })
     }
+}
 
-    /// # Safety
-    /// `p <= last`.
-    #[cold]
-    unsafe fn number_end(&self, mut p: usize) -> Result<usize, Stop> {
-        // SAFETY: only digits, signs, points and the letter e are passed, none of which is the last byte.
-        unsafe {
-            p += (self.at(p) == b'-') as usize;
-            if self.at(p) == b'0' {
-                p += 1;
-            } else {
-                p = self.digits(p)?;
-            }
-            if self.at(p) == b'.' {
-                p = self.digits(p + 1)?;
-            }
-            if self.at(p) | 0x20 == b'e' {
-                p += 1;
-                p += matches!(self.at(p), b'+' | b'-') as usize;
-                p = self.digits(p)?;
-            }
-            Ok(p)
-        }
+/// The end of the number that begins there.
+#[cold]
+pub(super) fn number_end(text: &[u8], mut at: usize) -> Option<usize> {
+    let byte = |at: usize| text.get(at).copied().unwrap_or(0);
+    let digits = |start: usize| {
+        let count = text.get(start..)?.iter().take_while(|b| b.is_ascii_digit()).count();
+        if count > 0 { Some(start + count) } else { None }
+    };
+    at += (byte(at) == b'-') as usize;
+    at = if byte(at) == b'0' { at + 1 } else { digits(at)? };
+    if byte(at) == b'.' {
+        at = digits(at + 1)?;
     }
-
-    /// At least one digit.
-    ///
-    /// # Safety
-    /// `p <= last`.
-    #[inline(always)]
-    unsafe fn digits(&self, start: usize) -> Result<usize, Stop> {
-        let mut p = start;
-        // SAFETY: a digit is not the last byte.
-        while unsafe { self.at(p) }.is_ascii_digit() {
-            p += 1;
-        }
-        if p > start { Ok(p) } else { Err(Stop::Refused) }
+    if byte(at) | 0x20 == b'e' {
+        at += 1;
+        at += matches!(byte(at), b'+' | b'-') as usize;
+        at = digits(at)?;
     }
+    Some(at)
 }
 
 /// The 32 bytes from a position on, if there are so many.
 #[inline(always)]
-fn window(text: &[u8], at: usize) -> Option<&[u8; 32]> {
+pub(super) fn window(text: &[u8], at: usize) -> Option<&[u8; 32]> {
     text.get(at..at + 32)?.first_chunk()
 }
 

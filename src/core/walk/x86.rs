@@ -4,6 +4,7 @@ use super::blocks::{self, Blocks, Glance, Isa, Masks};
 use super::dotted;
 use super::elements::{self, Member, Run};
 use super::scan;
+use super::skim::{self, Skimmed};
 use crate::path::ByteSet;
 use std::arch::x86_64::*;
 
@@ -92,6 +93,12 @@ impl Isa for Avx2 {
     unsafe fn replay(text: &[u8], at: usize, members: &[Member], most: usize) -> Option<Run> {
         // SAFETY: passed on to the caller.
         unsafe { elements::replay::<Self>(text, at, members, most) }
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn skim(text: &[u8], quotes: *const u64, start: usize, room: usize) -> Skimmed {
+        // SAFETY: passed on to the caller.
+        unsafe { skim::skim::<Self>(text, quotes, start, room) }
     }
 
     #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
@@ -220,6 +227,12 @@ impl Isa for Avx512 {
     unsafe fn replay(text: &[u8], at: usize, members: &[Member], most: usize) -> Option<Run> {
         // SAFETY: passed on to the caller.
         unsafe { elements::replay::<Self>(text, at, members, most) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn skim(text: &[u8], quotes: *const u64, start: usize, room: usize) -> Skimmed {
+        // SAFETY: passed on to the caller.
+        unsafe { skim::skim::<Self>(text, quotes, start, room) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
