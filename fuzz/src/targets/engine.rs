@@ -1,5 +1,6 @@
 //! Rules and events made from the input's bytes: the engine's answer equals the naive matcher's, at every validation
-//! level, with all rules, after some were removed and replaced, and for the printed form of every pattern.
+//! level, with all rules, after some were removed and replaced, for the printed form of every pattern, one by one, together, and in
+//! lines.
 
 use super::{kind, magnitude};
 use crate::{choices::Choices, generate, naive};
@@ -7,7 +8,7 @@ use rulebus_core::{
     compile::accept,
     limits::{EventLimits, PatternLimits},
     pattern,
-    store::{Change, Put, RuleId, RuleSet, Scratch},
+    store::{Change, Put, RuleId, RuleSet, Scratch, Snapshot},
     walk::Validation,
 };
 use serde_json::Value;
@@ -83,5 +84,37 @@ fn compare(set: &RuleSet, live: &[(RuleId, &Value)], events: &[Value]) -> usize 
             assert!(same, "together: {found:?}, not {expected:?}; event {}, rules {live:?}", String::from_utf8_lossy(text));
         });
     }
+    in_lines(&snapshot, &all);
     total
+}
+
+/// The events as JSON lines with blank lines, broken events and other ends of lines among them.
+fn in_lines(snapshot: &Snapshot, all: &[&(String, Vec<RuleId>)]) {
+    const BETWEEN: [&str; 6] = ["\n", "\r\n", "\n\n", " \n  \n", "\n{\"a\n", "\r\n{\"a\":\"b\"\r\n"];
+    let (mut buffer, mut expected) = (Vec::new(), Vec::new());
+    // A printed event takes several lines, so it stands in one.
+    for (i, (text, found)) in all.iter().enumerate() {
+        buffer.extend(text.bytes().map(|b| if b == b'\n' { b' ' } else { b }));
+        expected.push(Some(found));
+        let between = BETWEEN[(i * 7 + text.len()) % BETWEEN.len()];
+        buffer.extend(between.bytes());
+        if between.contains('{') {
+            expected.push(None);
+        }
+    }
+    for level in [Validation::Strict, Validation::Checked, Validation::Trusted] {
+        let lines = snapshot.match_lines(&buffer, level, 1);
+        let context = || format!("level {level:?}, lines {}", String::from_utf8_lossy(&buffer));
+        assert_eq!(lines.offsets.len(), expected.len() + 1, "{}", context());
+        let mut errors = lines.errors.iter();
+        for (i, expected) in expected.iter().enumerate() {
+            let found = &lines.rules[lines.offsets[i] as usize..lines.offsets[i + 1] as usize];
+            match expected {
+                Some(expected) => assert_eq!(found, &expected[..], "line {i}; {}", context()),
+                // Nothing is promised of a broken event that was said to be whole.
+                None if level == Validation::Trusted => {}
+                None => assert_eq!(errors.next().map(|e| e.event), Some(i), "{}", context()),
+            }
+        }
+    }
 }
