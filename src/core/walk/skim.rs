@@ -1,6 +1,6 @@
 //! Over a container that no rule asks for, in full: what the level `Strict` does where `Checked` counts brackets. A reader
-//! that only says yes or no and keeps a bit for every open container, which costs little more than half of what the walk would. What lies
-//! deeper than it has bits is left to the walk, so that no byte is read more than twice.
+//! that only says yes or no and keeps a bit for every open container, which costs little more than half of what the walk
+//! would. What lies deeper than it has bits is left to the walk, so that no byte is read more than twice.
 //!
 //! To wait for what a position depends on is what costs, so positions come from the bitmap of quotes: where no blank stands
 //! between tokens, the next key is found before the value in front of it is looked at. To allow for a blank behind colons and
