@@ -296,6 +296,19 @@ fn nested_arrays_to_the_limit() {
 }
 
 #[test]
+fn dots_before_a_backslash_far_away() {
+    // Everything asked for is there at once; from then on every member has a dot that a key might hide behind.
+    let case = Case::new("one rule for trusted events", 50, [r#"{"a":{"b":[1]}}"#.to_string()]);
+    let dotted = |end: &str| format!(r#"{{"a":{{"b":1}},{},"z":"{end}"}}"#, list(100_000, |i| format!(r#""k{i}":"a.x""#)));
+    let (snapshot, mut scratch) = (case.set.load(), Scratch::default());
+    for (what, end) in [("dots", "x"), ("dots before a backslash", r"\\")] {
+        let event = dotted(end);
+        within(what, 200, || snapshot.match_text(event.as_bytes(), Validation::Trusted, &mut scratch).expect("a valid event"));
+        assert_eq!(scratch.matches, case.ids);
+    }
+}
+
+#[test]
 fn single_changes_to_a_large_set() {
     let n = if cfg!(debug_assertions) { 20_000 } else { 100_000 };
     let rule = |i: usize| format!(r#"{{"source":["s{}"],"detail":{{"id":["{i}"],"n":[{{"numeric":[">",{i}]}}]}}}}"#, i % 50);

@@ -108,15 +108,15 @@ pub fn meets_all(event: &[u8], pattern: &[u8]) -> bool {
 
 /// Whether the end of `event` meets all of `pattern`.
 pub fn meets_suffix(event: &[u8], pattern: &[u8]) -> bool {
-    let count = |t: &[u8]| t.iter().filter(|b| **b & 0xc0 != 0x80).count();
+    let starts = |b: &u8| *b & 0xc0 != 0x80;
+    let count = |t: &[u8]| t.iter().filter(|b| starts(b)).count();
     let (ne, np) = (count(event), count(pattern));
     if ne < np {
         return false;
     }
-    let mut rest = event;
-    for _ in 0..ne - np {
-        rest = &rest[next_char(rest).1..];
-    }
+    // Counted as above and not by lengths: what nobody checked may announce more bytes than a character has.
+    let begin = (0..event.len()).filter(|at| starts(&event[*at])).nth(ne - np);
+    let rest = &event[begin.unwrap_or(event.len())..];
     meets_prefix(rest, pattern) == Some(rest.len())
 }
 
@@ -140,5 +140,21 @@ mod tests {
         assert!(m("Σ", "ς") && !m("ς", "Σ") && !m("SS", "ß") && m("ß", "ẞ") && m("ǅ", "ǅ") && m("ǆ", "ǅ"));
         assert!(m("\u{10428}", "\u{10400}") && m("ȺX", "ⱥx") && m("", "") && !m("a", ""));
         assert!(meets_suffix("xȺ".as_bytes(), "ⱥ".as_bytes()) && !meets_suffix(b"", b"a"));
+    }
+
+    #[test]
+    fn bytes_that_nobody_checked_do_no_harm() {
+        // Trusted events need not be UTF-8.
+        let bytes = [b'a', b'd', 0x80, 0xc3, 0xe0, 0xf0, 0xff];
+        for n in 0..bytes.len().pow(4) {
+            let text: Vec<u8> = (0..4).map(|at| bytes[n / bytes.len().pow(at) % bytes.len()]).collect();
+            for pattern in ["", "d", "ad", "é", "ßd"] {
+                let pattern = pattern.as_bytes();
+                assert!(text.is_ascii() || !meets_all(&text, pattern));
+                assert!(meets_suffix(&text, pattern) || !text.ends_with(pattern) || !text[..4 - pattern.len()].is_ascii());
+                meets_prefix(&text, pattern);
+                fold_into(&text, &mut Vec::new());
+            }
+        }
     }
 }

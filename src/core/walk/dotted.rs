@@ -8,7 +8,6 @@ use super::blocks::{Blocks, Isa, last_masks};
 use super::cursor::Walker;
 use super::state::Frame;
 use crate::path::{ByteSet, DEEP};
-use std::ops::Range;
 
 /// How far the look has come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,45 +39,44 @@ impl<I: Isa, const LEVEL: u8> Walker<'_, I, LEVEL> {
     }
 }
 
-/// The first backslash, or dot in a string behind a byte of the set, from a position on that is not the first.
+/// The first backslash, or dot in a string behind a byte of the set, from a position on that is not the first. Both in one
+/// pass that ends at what it finds, since it begins anew behind that: a backslash far away must not be looked for each time.
 ///
 /// # Safety
 /// The processor must have the instruction set `I`. All blocks of the text were made.
 #[inline(always)]
 pub(super) unsafe fn dotted<I: Isa + ?Sized>(text: &[u8], blocks: &Blocks, from: usize, before: &ByteSet) -> Option<usize> {
-    let escape = if blocks.backslash() { memchr::memchr(b'\\', &text[from..]).map(|at| from + at) } else { None };
-    let (range, chunks) = (from..escape.unwrap_or(text.len()), text.as_chunks::<64>().0);
-    let mut block = from >> 6;
+    let chunks = text.as_chunks::<64>().0;
+    let (mut block, mut wanted) = (from >> 6, !0 << (from & 63));
     let whole = chunks.get(block..).unwrap_or_default();
     for (chunk, inside) in whole.iter().zip(&blocks.inside()[block..]) {
         // SAFETY: passed on to the caller.
-        let dots = unsafe { I::masks(chunk) }.dot & inside;
-        if dots != 0
-            && let Some(at) = first(text, block, dots, &range, before)
+        let masks = unsafe { I::masks(chunk) };
+        let found = (masks.dot & inside | masks.backslash) & wanted;
+        if found != 0
+            && let Some(at) = first(text, block, found, before)
         {
             return Some(at);
         }
-        block += 1;
+        (block, wanted) = (block + 1, !0);
     }
     // In the last block, which is not a whole one.
     if 64 * block < text.len() {
         // SAFETY: passed on to the caller.
-        let dots = unsafe { last_masks::<I>(text) }.dot & blocks.inside()[block];
-        if let Some(at) = first(text, block, dots, &range, before) {
-            return Some(at);
-        }
+        let masks = unsafe { last_masks::<I>(text) };
+        return first(text, block, (masks.dot & blocks.inside()[block] | masks.backslash) & wanted, before);
     }
-    escape
+    None
 }
 
-/// The first of a block's dots that counts.
-fn first(text: &[u8], block: usize, mut dots: u64, range: &Range<usize>, before: &ByteSet) -> Option<usize> {
-    while dots != 0 {
-        let at = (block << 6) + dots.trailing_zeros() as usize;
-        if range.contains(&at) && before.holds(text[at - 1]) {
+/// The first of a block's dots and backslashes that counts.
+fn first(text: &[u8], block: usize, mut found: u64, before: &ByteSet) -> Option<usize> {
+    while found != 0 {
+        let at = (block << 6) + found.trailing_zeros() as usize;
+        if text[at] == b'\\' || before.holds(text[at - 1]) {
             return Some(at);
         }
-        dots &= dots - 1;
+        found &= found - 1;
     }
     None
 }
